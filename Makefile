@@ -1,0 +1,64 @@
+# Each target does all the set-up it needs on a fresh Debian or Ubuntu with Python >= 3.11, Node >= 20 and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
+PYTEST_ARGS ?=
+
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## development hub with the live page at http://127.0.0.1:8440
+	@JITTERBUG_PROFILE=$${JITTERBUG_PROFILE:-realtime} .venv/bin/jitterbug dev
+
+test: test-js test-py ## everything, in real Chromium too
+
+test-py: setup browser
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-js: setup
+	cd js && npm test --silent
+
+check: setup ## ruff, mypy, import-linter, biome, tsc
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --verbose
+	cd js && npm run --silent check
+
+setup: .make/python .make/console ## Python environment, npm packages, browser bundle
+
+format: setup ## put the code into its standard form
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+	cd js && npm run --silent format
+
+vectors: setup ## write vectors/*.json anew
+	$(PY) scripts/make_vectors.py
+
+lock: .make/python ## pin the newest versions in requirements/dev.txt
+	scripts/lock.sh --upgrade
+
+wheel: setup ## build the distribution, live page included
+	.venv/bin/uv build --no-build-isolation --python $(PY)
+
+browser:
+	@scripts/chromium.sh
+
+.make/python: requirements/dev.txt pyproject.toml scripts/setup-python.sh
+	@scripts/setup-python.sh
+	@mkdir -p .make && touch $@
+
+.make/npm: js/package-lock.json
+	@scripts/setup-node.sh
+	@mkdir -p .make && touch $@
+
+.make/console: .make/npm $(JS_SOURCES)
+	cd js && npm run --silent build
+	@touch $@
+
+clean: ## remove what the targets made
+	rm -rf .make .venv js/node_modules js/dist dist src/jitterbug/console/*.js src/jitterbug/console/*.css

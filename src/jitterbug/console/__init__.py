@@ -1,0 +1,1 @@
+"""The built live page; its source is js/page."""

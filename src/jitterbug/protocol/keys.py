@@ -1,0 +1,164 @@
+"""Root keys from the environment and the ephemeral keys derived from them (PROTOCOL §2, R37-R50).
+
+An ephemeral key is not stored anywhere. Its ``kid`` holds a random value, the encrypted expiry and a tag over both
+and the session id, so any node that knows the root key can derive the secret again, and nobody else can read a
+kid, make one up, or use one with another session. Layout of the 39 bytes behind the 52 characters::
+
+    random (16) | expiry in ms, XORed with a keyed pad (7) | tag (16)
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jitterbug.protocol import base64, frames
+from jitterbug.protocol.signing import MacKey
+from jitterbug.protocol.verifying import VerifyKey
+
+SECRET_BYTES: Final = 32
+KID_CHARS: Final = 52
+_RANDOM_BYTES: Final = 16
+_EXPIRY_BYTES: Final = 7
+_TAG_BYTES: Final = 16
+_EPHEMERAL_KID: Final = re.compile(rf"[A-Za-z0-9_-]{{{KID_CHARS}}}", re.ASCII)
+_INFO: Final = b"jitterbug ephemeral v1"
+
+
+def hkdf_sha256(key: bytes, *, salt: bytes, info: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) with one block of output, 32 bytes."""
+    extracted = MacKey(salt, least_bytes=0).mac(key)
+    return MacKey(extracted).mac(info + b"\x01")
+
+
+@dataclass(frozen=True, slots=True)
+class EphemeralKey:
+    """A session's key. Lives in memory only.
+
+    Attributes:
+        kid: 52 characters, unreadable to anybody without the root key.
+        secret: 32 bytes.
+        expires_at_ms: Last ``ts`` it may sign, Unix milliseconds.
+    """
+
+    kid: str
+    secret: bytes = field(repr=False)
+    expires_at_ms: int
+
+    def __reduce__(self) -> Any:
+        raise TypeError("Keys are not pickled.")
+
+
+class RootKey:
+    """A long-lived key of the hub's operator. Never reaches a browser.
+
+    Attributes:
+        kid: Its name in frames of trusted back ends, 4 to 64 characters.
+        mac: The key as those frames use it.
+    """
+
+    __slots__ = ("_kid_key", "_secret", "kid", "mac")
+
+    def __init__(self, kid: str, secret: bytes) -> None:
+        """Args: secret: at least 32 bytes. Raises ValueError for a shorter one or a malformed kid."""
+        if not frames.is_configured_kid(kid):
+            raise ValueError("A configured key id has 4 to 64 of A-Z a-z 0-9 _ -")
+        self.kid: Final = kid
+        self.mac: Final = MacKey(secret)
+        self._secret = secret
+        # A key of its own for kids: no output of one use says anything about another.
+        self._kid_key = MacKey(hkdf_sha256(secret, salt=b"", info=b"jitterbug kid v1"))
+
+    def issue(self, session_id: str, expires_at_ms: int, random: bytes) -> EphemeralKey:
+        """Make a key for a session.
+
+        Args:
+            session_id: Whom it belongs to.
+            expires_at_ms: Last ``ts`` it may sign, Unix milliseconds.
+            random: 16 bytes from the OS CSPRNG.
+        """
+        sealed = random + self._mask(random, expires_at_ms.to_bytes(_EXPIRY_BYTES, "big"))
+        tag = self._kid_key.mac(self._tagged(session_id, sealed))[:_TAG_BYTES]
+        return self._derive(session_id, base64.encode_url(sealed + tag), expires_at_ms)
+
+    def open(self, session_id: str, kid: str) -> EphemeralKey:
+        """Derive a key again from its kid, without asking whether this root made it: see :meth:`made`."""
+        sealed = base64.decode_url(kid)[:-_TAG_BYTES]
+        random, masked = sealed[:_RANDOM_BYTES], sealed[_RANDOM_BYTES:]
+        return self._derive(session_id, kid, int.from_bytes(self._mask(random, masked), "big"))
+
+    def made(self, session_id: str, kid: str) -> bool:
+        """Tell, in constant time, whether this root made a kid for this session. Derives nothing."""
+        data = base64.decode_url(kid)
+        sealed, tag = data[:-_TAG_BYTES], data[-_TAG_BYTES:]
+        return self._kid_key.matches(self._tagged(session_id, sealed), tag, _TAG_BYTES)
+
+    def _derive(self, session_id: str, kid: str, expires_at_ms: int) -> EphemeralKey:
+        secret = hkdf_sha256(self._secret, salt=session_id.encode(), info=_INFO + kid.encode())
+        return EphemeralKey(kid, secret, expires_at_ms)
+
+    def _mask(self, random: bytes, data: bytes) -> bytes:
+        pad = self._kid_key.mac(b"expiry\0" + random)
+        return bytes(a ^ b for a, b in zip(data, pad, strict=False))
+
+    @staticmethod
+    def _tagged(session_id: str, sealed: bytes) -> bytes:
+        return b"kid\0" + sealed + session_id.encode()
+
+    def __repr__(self) -> str:
+        return f"RootKey(kid={self.kid!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("Keys are not pickled.")
+
+
+class RootKeys:
+    """The current root key and those still accepted while it is being rotated."""
+
+    __slots__ = ("_by_kid", "_decoy", "current")
+
+    def __init__(self, current: RootKey, previous: Iterable[RootKey] = ()) -> None:
+        """Args: previous: ``HMAC_PREVIOUS_KEYS``. Raises ValueError when two keys share a kid."""
+        keys = (current, *previous)
+        self.current: Final = current
+        self._by_kid = {key.kid: key for key in keys}
+        self._decoy = RootKey("decoy", os.urandom(SECRET_BYTES))
+        if len(self._by_kid) != len(keys):
+            raise ValueError("Two root keys have the same key id.")
+
+    def issue(self, session_id: str, now_ms: int, ttl_ms: int) -> EphemeralKey:
+        """Make a fresh key for a session under the current root key."""
+        return self.current.issue(session_id, now_ms + ttl_ms, os.urandom(_RANDOM_BYTES))
+
+    def open(self, session_id: str, kid: str) -> EphemeralKey | None:
+        """Derive a session's key again; None for any kid that no root key made for this session.
+
+        For such a kid nothing is derived from a root key; a decoy does the same work, so that the time taken tells
+        unknown and known kids apart no better than the answer does (PROTOCOL §1 step 4).
+        """
+        if _EPHEMERAL_KID.fullmatch(kid) is None:
+            return None
+        makers = [root for root in self._by_kid.values() if root.made(session_id, kid)]
+        key = (makers[0] if makers else self._decoy).open(session_id, kid)
+        return key if makers else None
+
+    def find(self, kid: str) -> VerifyKey | None:
+        """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6)."""
+        root = self._by_kid.get(kid)
+        return VerifyKey(root.mac) if root else None
+
+
+class SessionKeys:
+    """The keys one session may use, as a verifier's lookup."""
+
+    __slots__ = ("_roots", "_session_id")
+
+    def __init__(self, roots: RootKeys, session_id: str) -> None:
+        self._roots = roots
+        self._session_id = session_id
+
+    def find(self, kid: str) -> VerifyKey | None:
+        """Open the kid for this session."""
+        key = self._roots.open(self._session_id, kid)
+        return VerifyKey(MacKey(key.secret), key.expires_at_ms) if key else None

@@ -1,0 +1,187 @@
+"""Verifying a frame. The order is the security model; it stands here and nowhere else (PROTOCOL §1).
+
+1. size, then grammar: nothing is allocated beyond the bound, nothing is looked up for malformed text
+   (then the rate limit, where there is one: before any cryptography)
+2. key by ``kid``: an unknown one costs what a known one costs and ends the same way
+3. time: ``|now - ts| <= skew``, and ``ts <= expiresAt`` of the key
+4. signature, in constant time
+5. replay: the nonce is claimed only now, so a forged frame can burn nothing and fill nothing
+6. direction and type: the caller's business, with the payload that was verified
+
+Every failure is one :class:`SecurityError`. The cause is for the local log alone.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from jitterbug.errors import SecurityError
+from jitterbug.protocol import frames
+from jitterbug.protocol.codes import Refusal
+from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.signing import MacKey
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyKey:
+    """A key a verifier may accept.
+
+    Attributes:
+        mac: The key.
+        expires_at_ms: Last ``ts`` it may sign, Unix milliseconds; None = no end.
+    """
+
+    mac: MacKey
+    expires_at_ms: int | None = None
+
+
+class KeyLookup(Protocol):
+    """Finds the key a frame claims."""
+
+    def find(self, kid: str) -> VerifyKey | None:
+        """Return the key, or None when unknown, revoked or not for this peer."""
+        ...
+
+
+class StaticKeys:
+    """A fixed set of keys."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Mapping[str, bytes | VerifyKey]) -> None:
+        """Args: keys: by kid. Raises ValueError for a malformed kid or a key under 32 bytes."""
+        for kid in keys:
+            if not frames.is_kid(kid):
+                raise ValueError("A key id has 4 to 96 of A-Z a-z 0-9 _ -")
+        self._keys = {k: v if isinstance(v, VerifyKey) else VerifyKey(MacKey(v)) for k, v in keys.items()}
+
+    def find(self, kid: str) -> VerifyKey | None:
+        """Look the key up."""
+        return self._keys.get(kid)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The frame failed. ``reason`` is for logs, metrics and audit; ``kid`` is claimed, None if unreadable."""
+
+    reason: Refusal
+    kid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authentic:
+    """The signature held and the frame is fresh. Whether it is a replay is not known yet.
+
+    Attributes:
+        kid, ts, nonce: Of the frame; ``ts`` in Unix milliseconds.
+        payload: The object whose canonical form the signature covers.
+    """
+
+    kid: str
+    ts: int
+    nonce: str
+    payload: dict[str, Any]
+
+
+_DECOY: Final = VerifyKey(MacKey(os.urandom(32)))
+"""Stands in for an unknown key, so that its frames take the same path and the same time."""
+
+
+class FrameVerifier:
+    """Checks frames against a set of keys and remembers their nonces."""
+
+    __slots__ = ("_keys", "_replay", "max_frame_bytes", "skew_ms")
+
+    def __init__(
+        self,
+        keys: Mapping[str, bytes] | KeyLookup,
+        *,
+        skew_ms: int = 5_000,
+        replay_window_ms: int = 10_000,
+        max_frame_bytes: int = 1_024,
+        replay: ReplayWindow | None = None,
+    ) -> None:
+        """Create a verifier.
+
+        Args:
+            keys: Secrets of at least 32 bytes by kid, or a lookup.
+            skew_ms: Accepted difference between ``ts`` and now, in milliseconds, the limit itself included.
+            replay_window_ms: How long nonces are remembered, at least ``2 * skew_ms``.
+            max_frame_bytes: Largest frame, in UTF-8 bytes; exactly this many pass.
+            replay: A window shared with other verifiers; None = one of its own.
+
+        Raises:
+            ValueError: A key is too short, a kid malformed, or the window under twice the skew (R76).
+        """
+        if skew_ms < 0 or replay_window_ms < 2 * skew_ms or replay_window_ms <= 0:
+            raise ValueError("The replay window must be at least twice the clock skew.")
+        self._keys: KeyLookup = StaticKeys(keys) if isinstance(keys, Mapping) else keys
+        self._replay = replay if replay is not None else ReplayWindow(replay_window_ms)
+        self.skew_ms = skew_ms
+        self.max_frame_bytes = max_frame_bytes
+
+    def verify(self, frame: bytes, now_ms: int) -> dict[str, Any]:
+        """Return the payload of a frame that passes every check.
+
+        Args:
+            frame: UTF-8 JSON text as received.
+            now_ms: Unix milliseconds.
+
+        Raises:
+            SecurityError: Any check failed. No cause is attached (R59).
+        """
+        verdict = self.check(frame, now_ms)
+        if isinstance(verdict, Refused):
+            raise SecurityError
+        return verdict.payload
+
+    def check(self, frame: bytes, now_ms: int) -> Authentic | Refused:
+        """Like :meth:`verify`, with the reason of a refusal as a value, for logs and metrics."""
+        verdict = authenticate(frame, now_ms, self._keys, skew_ms=self.skew_ms, max_frame_bytes=self.max_frame_bytes)
+        if isinstance(verdict, Refused):
+            return verdict
+        if not self._replay.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
+            return Refused(Refusal.REPLAY, verdict.kid)
+        return verdict
+
+
+def authenticate(
+    data: object,
+    now_ms: int,
+    keys: KeyLookup,
+    *,
+    skew_ms: int,
+    max_frame_bytes: int,
+    canonical_only: bool = False,
+    admit: Callable[[frames.UnverifiedFrame], bool] | None = None,
+) -> Authentic | Refused:
+    """Do steps 1 to 4. The caller must claim the nonce before it acts on the payload (step 5).
+
+    Args:
+        data: Bytes as received; anything at all.
+        now_ms: Unix milliseconds.
+        keys: Keys usable by this peer on this connection.
+        skew_ms: Accepted clock difference in milliseconds.
+        max_frame_bytes: Largest frame in bytes.
+        canonical_only: Refuse text that is not in canonical form, as clients do with what a hub sends.
+        admit: Rate limit, asked once the form is right and before any cryptography; None = no limit.
+    """
+    if not isinstance(data, bytes) or len(data) > max_frame_bytes:
+        return Refused(Refusal.SIZE, None)
+    frame = frames.parse_unverified(data)
+    if frame is None or (canonical_only and frame.canonical_text() != data):
+        return Refused(Refusal.GRAMMAR, None)
+    if admit is not None and not admit(frame):
+        return Refused(Refusal.RATE, frame.kid)
+    known = keys.find(frame.kid)
+    key = known or _DECOY
+    stale = abs(now_ms - frame.ts) > skew_ms or (key.expires_at_ms is not None and frame.ts > key.expires_at_ms)
+    genuine = not stale and key.mac.matches(frame.message, frame.tag)
+    if known is None:
+        return Refused(Refusal.KEY, frame.kid)
+    if stale:
+        return Refused(Refusal.STALE, frame.kid)
+    if not genuine:
+        return Refused(Refusal.SIGNATURE, frame.kid)
+    return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload)

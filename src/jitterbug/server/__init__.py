@@ -1,0 +1,1 @@
+"""ASGI: the short routes, the stream, the operator listener."""

@@ -1,0 +1,1 @@
+"""Facts about what happened, and the listeners that count them."""

@@ -1,0 +1,1 @@
+"""Public test kit: a clock that is turned by hand, the vectors."""
