@@ -47,25 +47,11 @@ def channel_tag(channel: str) -> str:
     return base64.encode_url(hashlib.sha256(channel.encode()).digest()[:_TAG_BYTES])
 
 
-def encode_cursor(positions: Iterable[tuple[str, Position]]) -> bytes | None:
-    """Write a cursor: ``epoch~tag.offset~tag.offset~epoch~…``, an epoch once for all that share it.
-
-    Returns:
-        None when it would take more than 128 characters: then only a POST can resume.
-    """
-    parts: list[str] = []
-    epoch = None
-    for channel, position in positions:
-        if position.epoch != epoch:
-            epoch = position.epoch
-            parts.append(epoch)
-        parts.append(f"{channel_tag(channel)}.{position.offset}")
-    cursor = "~".join(parts)
-    return cursor.encode() if 0 < len(cursor) <= CURSOR_MAX_CHARS else None
-
-
 def decode_cursor(cursor: str, channels: Iterable[str]) -> Mapping[str, Position]:
     """Read a cursor for the channels asked for now. It is a hint: whatever it does not say is left out.
+
+    A cursor is ``epoch~tag.offset~tag.offset~epoch~…``, an epoch once for all that follow and share it; see
+    :func:`jitterbug.protocol.publication.join_cursor`.
 
     Args:
         cursor: Untrusted text.

@@ -16,7 +16,9 @@ class ReplayWindow:
     Memory: about 200 bytes an entry, at most ``max_entries`` of them.
     """
 
-    __slots__ = ("_by_kid", "_floor_ms", "_seen", "_slots", "max_entries", "max_entries_per_kid", "window_ms")
+    __slots__ = (
+        "_by_kid", "_floor_ms", "_seen", "_slots", "_swept", "max_entries", "max_entries_per_kid", "window_ms",
+    )  # fmt: skip
 
     def __init__(self, window_ms: int, *, max_entries: int = 100_000, max_entries_per_kid: int = 10_000) -> None:
         """Create an empty window.
@@ -33,6 +35,7 @@ class ReplayWindow:
         self._by_kid: dict[str, int] = {}
         self._slots: dict[int, list[tuple[int, str, str]]] = {}
         self._floor_ms = -1
+        self._swept = -1
 
     def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
         """Remember a nonce if it is new.
@@ -44,8 +47,8 @@ class ReplayWindow:
             now_ms: The time by which freshness was judged.
 
         Returns:
-            True exactly once for each (kid, nonce). False for a replay, for a ``ts`` so old that its nonce may have
-            been forgotten (the clock stepped back), and when the window is full.
+            True at most once for each frame. False for a nonce that is remembered under this kid, for a ``ts`` so old
+            that its nonce may have been forgotten (the clock stepped back), and when the window is full.
         """
         self._forget(now_ms)
         key = (kid, nonce)
@@ -66,6 +69,9 @@ class ReplayWindow:
 
     def _forget(self, now_ms: int) -> None:
         current = now_ms // _SLOT_MS
+        if current == self._swept:
+            return  # what was added since ends later: a long window has too many slots to look at on each claim
+        self._swept = current
         for slot in sorted(slot for slot in self._slots if slot < current):
             for ts, kid, nonce in self._slots.pop(slot):
                 self._seen.discard((kid, nonce))

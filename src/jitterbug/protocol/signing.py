@@ -9,7 +9,9 @@ import hmac
 import os
 from typing import Any, Final
 
+from jitterbug.errors import CanonicalError
 from jitterbug.protocol import base64, canonical, frames
+from jitterbug.protocol.codes import MAX_DEPTH
 
 SECRET_BYTES: Final = 32
 """Least length of a key, 256 bits (R23)."""
@@ -80,12 +82,15 @@ class NoncePool:
     def take(self) -> bytes:
         """Return the base64 text of 32 fresh random bytes, 44 ASCII characters."""
         pool = self._pool
-        if not pool:
-            data = os.urandom(_NONCE_BYTES * _POOL_NONCES)
-            pool.extend(
-                base64.encode(data[start : start + _NONCE_BYTES]) for start in range(0, len(data), _NONCE_BYTES)
-            )
-        return pool.pop()
+        while True:
+            # Asking first whether there is one left would be a race between threads: pop() alone decides.
+            try:
+                return pool.pop()
+            except IndexError:
+                data = os.urandom(_NONCE_BYTES * _POOL_NONCES)
+                pool.extend(
+                    base64.encode(data[start : start + _NONCE_BYTES]) for start in range(0, len(data), _NONCE_BYTES)
+                )
 
 
 _NONCES: Final = NoncePool()
@@ -117,9 +122,12 @@ class FrameSigner:
             now_ms: Signing time in Unix milliseconds.
 
         Raises:
-            CanonicalError: The payload has no canonical form.
+            CanonicalError: The payload has no canonical form, or nests deeper than 31: the frame is one level itself.
         """
-        return self.seal(canonical.encode(payload), b"%d" % now_ms)
+        data = canonical.encode(payload)
+        if canonical.exceeds_depth(data, MAX_DEPTH - 1):
+            raise CanonicalError(f"The payload is nested deeper than {MAX_DEPTH - 1}.")
+        return self.seal(data, b"%d" % now_ms)
 
     def seal(self, payload: bytes, ts: bytes) -> bytes:
         """Sign canonical payload bytes. The hot path: the caller vouches that the bytes are canonical.

@@ -76,12 +76,14 @@ class Authentic:
     Attributes:
         kid, ts, nonce: Of the frame; ``ts`` in Unix milliseconds.
         payload: The object whose canonical form the signature covers.
+        key: The key it was signed with.
     """
 
     kid: str
     ts: int
     nonce: str
     payload: dict[str, Any]
+    key: VerifyKey
 
 
 _DECOY: Final = VerifyKey(MacKey(os.urandom(32)))
@@ -109,15 +111,16 @@ class FrameVerifier:
             skew_ms: Accepted difference between ``ts`` and now, in milliseconds, the limit itself included.
             replay_window_ms: How long nonces are remembered, at least ``2 * skew_ms``.
             max_frame_bytes: Largest frame, in UTF-8 bytes; exactly this many pass.
-            replay: A window shared with other verifiers; None = one of its own.
+            replay: A window shared with other verifiers, whose length then holds; None = one of its own.
 
         Raises:
             ValueError: A key is too short, a kid malformed, or the window under twice the skew (R76).
         """
-        if skew_ms < 0 or replay_window_ms < 2 * skew_ms or replay_window_ms <= 0:
+        window_ms = replay.window_ms if replay is not None else replay_window_ms
+        if skew_ms < 0 or window_ms < 2 * skew_ms or window_ms <= 0:
             raise ValueError("The replay window must be at least twice the clock skew.")
         self._keys: KeyLookup = StaticKeys(keys) if isinstance(keys, Mapping) else keys
-        self._replay = replay if replay is not None else ReplayWindow(replay_window_ms)
+        self._replay = replay if replay is not None else ReplayWindow(window_ms)
         self.skew_ms = skew_ms
         self.max_frame_bytes = max_frame_bytes
 
@@ -184,4 +187,4 @@ def authenticate(
         return Refused(Refusal.STALE, frame.kid)
     if not genuine:
         return Refused(Refusal.SIGNATURE, frame.kid)
-    return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload)
+    return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload, key)

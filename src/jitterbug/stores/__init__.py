@@ -1,1 +1,1 @@
-"""What nodes share: history, positions, nonces. One small Protocol each, the delivery promise in its docstring."""
+"""What nodes share. One small Protocol each in ``base``, the delivery promise in its docstring."""

@@ -1,0 +1,272 @@
+"""One open wire: what waits for it, under which key it is signed, and what goes out in one write (PROTOCOL §4, §5).
+
+Frames are made and signed when they are sent, so ``seq`` has no holes and nothing goes stale in a queue. Order on the
+wire: the hub's own frames first (their budget is their own), then history, then live publications.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from jitterbug.config import Config
+from jitterbug.hub.limits import InboundLimiter, TokenBucket
+from jitterbug.hub.moment import Moment
+from jitterbug.hub.ring import Ring
+from jitterbug.hub.sessions import Session
+from jitterbug.hub.sink import Sink
+from jitterbug.protocol import canonical
+from jitterbug.protocol.codes import PROTOCOL_VERSION, ByeReason, Down, GapReason
+from jitterbug.protocol.publication import TAIL, Place, PreparedPublication, join_cursor
+from jitterbug.protocol.signing import FrameSigner
+
+_CONTROL_BURST: Final = 256
+_CONTROL_PER_S: Final = 20.0
+_PENDING_LIMIT_BYTES: Final = 65_536
+"""A wire that holds more than this is left alone until it has taken some."""
+
+
+class Connection:
+    """State of one wire. Touched by the hub's loop alone; never waits, never reads a clock.
+
+    Attributes:
+        conn: Its id, 16 random characters.
+        session: Whose it is.
+        address: Client address, for caps and facts.
+        kid: Key that signs its frames now.
+        key_expires_at_ms: Last ``ts`` that key may sign; beyond it nothing is sent.
+        places: Where each subscribed channel stands on this wire.
+        inbound: Limits what the client sends.
+        in_ready: Queued for the next flush.
+        is_waiting: Something waits for a token or a tick; the wheel will bring it up.
+        is_ending: ``bye`` is queued or sent; nothing follows it.
+        is_closed: The wire is gone and the hub has forgotten it.
+        heartbeat_at_ns: When the next ``hb`` is due, monotonic.
+        rekey_hinted: The client was asked to renew this key.
+    """
+
+    __slots__ = (
+        "_bucket", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick", "_ring",
+        "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick", "_written_bytes",
+        "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending", "is_waiting",
+        "key_expires_at_ms", "opened_at_ns", "places", "rekey_hinted", "session",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        conn: str,
+        session: Session,
+        signer: FrameSigner,
+        key_expires_at_ms: int,
+        sink: Sink,
+        config: Config,
+        now_ns: int,
+        address: str | None = None,
+    ) -> None:
+        self.conn = conn
+        self.session = session
+        self.address = address
+        self.key_expires_at_ms = key_expires_at_ms
+        self.places: dict[str, Place] = {}
+        self.inbound = InboundLimiter(config.rate_capacity, config.rate_refill_per_s)
+        self.in_ready = False
+        self.is_waiting = False
+        self.is_ending = False
+        self.is_closed = False
+        self.rekey_hinted = False
+        self.opened_at_ns = now_ns
+        self.heartbeat_at_ns = now_ns
+        self._conn_bytes = conn.encode()
+        self._signer = signer
+        self._sink = sink
+        self._seq = 0
+        self._control: deque[tuple[Down, dict[str, Any], bool, Callable[[], None] | None]] = deque()
+        self._control_bucket = TokenBucket(_CONTROL_BURST, _CONTROL_PER_S)
+        self._catchup: deque[PreparedPublication] = deque()
+        self._ring = Ring(config.buffer_frames)
+        self._bucket = TokenBucket(config.rate_capacity, config.rate_refill_per_s)
+        self._per_tick = config.max_frames_per_tick
+        self._tick = -1
+        self._sent_in_tick = 0
+        self._gaps: dict[str, tuple[Place, GapReason]] = {}
+        self._written_bytes = 0
+        self._taken_bytes = 0
+        self._stalled_since_ns = now_ns
+        limits = {"burst": config.rate_capacity, "frame": config.max_frame_bytes, "rate": config.rate_refill_per_s}
+        self.control(Down.HELLO, limits=limits, v=PROTOCOL_VERSION)
+
+    # What waits.
+
+    def offer(self, publication: PreparedPublication) -> bool:
+        """Queue a live publication. True = the connection must be put up for the next flush."""
+        dropped = self._ring.push(publication)
+        if dropped is not None:
+            self._gaps[dropped.channel] = (dropped, GapReason.OVERFLOW)
+        return not (self.in_ready or self.is_waiting)
+
+    def control(
+        self, kind: Down, *, moves_cursor: bool = False, then: Callable[[], None] | None = None, **members: Any
+    ) -> None:
+        """Queue one of the hub's own frames.
+
+        Args:
+            kind: Its type.
+            moves_cursor: Its SSE event carries the new cursor.
+            then: Called once the frame is signed.
+            members: The rest of its payload.
+        """
+        if not self.is_ending:
+            self._control.append((kind, members, moves_cursor, then))
+
+    def recover(self, publications: Iterable[PreparedPublication]) -> None:
+        """Queue history; live publications queue up behind it."""
+        self._catchup.extend(publications)
+
+    def lose(self, place: Place, reason: GapReason) -> None:
+        """Tell the client that everything up to a place is lost."""
+        self._gaps[place.channel] = (place, reason)
+
+    def forget_channel(self, channel: str) -> None:
+        """Drop what waits of a channel whose subscription ended."""
+        self.places.pop(channel, None)
+        self._gaps.pop(channel, None)
+        self._ring.discard_channel(channel)
+        self._catchup = deque(item for item in self._catchup if item.channel != channel)
+
+    def rekey(self, signer: FrameSigner, expires_at_ms: int) -> None:
+        """Switch keys: ``rekey`` is the last frame under the old one (PROTOCOL §2)."""
+
+        def switch() -> None:
+            self._signer = signer
+            self.key_expires_at_ms = expires_at_ms
+            self.rekey_hinted = False
+
+        self.control(Down.REKEY, then=switch, kid=signer.kid)
+
+    def bye(self, reason: ByeReason, retry_ms: int) -> None:
+        """End the stream: what else waits is left to the next connection, which resumes."""
+        self.control(Down.BYE, reason=reason.value, retry=retry_ms)
+        self.is_ending = True
+
+    def abort(self) -> None:
+        """Cut the wire."""
+        self.is_ending = True
+        self._control.clear()
+        self._sink.abort()
+
+    # What goes out.
+
+    def flush(self, moment: Moment) -> int | None:
+        """Send what may be sent, in one write.
+
+        Returns:
+            When to come again, monotonic nanoseconds; None = nothing waits.
+        """
+        self.in_ready = False
+        if moment.now_ms > self.key_expires_at_ms:
+            return None  # no usable key: everything waits for a new one, or for the end
+        if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+            return moment.next_tick_ns
+        parts: list[bytes] = []
+        wake_ns = self._drain_control(parts, moment) if self._control else None
+        if not self.is_ending:
+            later_ns = self._drain_publications(parts, moment)
+            wake_ns = later_ns if wake_ns is None else wake_ns
+        if parts:
+            data = b"".join(parts)
+            self._written_bytes += len(data)
+            self._sink.write(data)
+        if self.is_ending and not self._control:
+            self._sink.end()
+        return wake_ns
+
+    def _drain_control(self, parts: list[bytes], moment: Moment) -> int | None:
+        while self._control:
+            if not self._control_bucket.take(moment.now_ns):
+                return self._control_bucket.next_at_ns()
+            kind, members, moves_cursor, then = self._control.popleft()
+            self._append(parts, moment, kind, members, self._cursor() if moves_cursor else None)
+            if then is not None:
+                then()
+        return None
+
+    def _append(
+        self, parts: list[bytes], moment: Moment, kind: Down, members: dict[str, Any], cursor: bytes | None
+    ) -> None:
+        self._seq += 1
+        payload = {**members, "conn": self.conn, "seq": self._seq, "t": kind.value}
+        if kind in {Down.HELLO, Down.HB}:
+            payload["serverTime"] = moment.now_ms
+        self._sink.encode(parts, self._signer.seal(canonical.encode(payload), moment.ts), cursor)
+
+    def _drain_publications(self, parts: list[bytes], moment: Moment) -> int | None:
+        if self._gaps and not self._catchup:
+            self._tell_gaps(parts, moment)
+        catchup, ring = self._catchup, self._ring
+        waiting = len(catchup) + len(ring)
+        if not waiting:
+            return None
+        if self._tick != moment.tick:
+            self._tick = moment.tick
+            self._sent_in_tick = 0
+        room = self._per_tick - self._sent_in_tick
+        tokens = self._bucket.available(moment.now_ns)
+        count = min(waiting, room, tokens)
+        if count > 0:
+            self._bucket.spend(count, moment.now_ns)
+            self._sent_in_tick += count
+            for _ in range(min(count, len(catchup))):
+                publication = catchup.popleft()
+                self._append_publication(parts, moment.ts, publication, publication.recovered_tail())
+                count -= 1
+                waiting -= 1
+            for _ in range(count):
+                publication = ring.pop()
+                self._append_publication(parts, moment.ts, publication, publication.tail)
+            waiting -= count
+        if not waiting:
+            return None
+        return moment.next_tick_ns if tokens > room else self._bucket.next_at_ns()
+
+    def _append_publication(self, parts: list[bytes], ts: bytes, publication: PreparedPublication, tail: bytes) -> None:
+        self._seq = seq = self._seq + 1
+        places = self.places
+        places[publication.channel] = publication
+        cursor = publication.cursor if len(places) == 1 else join_cursor(places.values())
+        payload = b"".join((publication.head, self._conn_bytes, tail, b"%d" % seq, TAIL))
+        self._sink.encode(parts, self._signer.seal(payload, ts), cursor)
+
+    def _tell_gaps(self, parts: list[bytes], moment: Moment) -> None:
+        gaps, self._gaps = self._gaps, {}
+        for channel, (place, reason) in gaps.items():
+            self.places[channel] = place
+            members = {"ch": channel, "pos": place.position.to_json(), "reason": reason.value}
+            self._append(parts, moment, Down.GAP, members, self._cursor())
+
+    def _cursor(self) -> bytes | None:
+        return join_cursor(self.places.values())
+
+    # What the operator and the hub ask.
+
+    @property
+    def kid(self) -> str:
+        """Key that signs this connection's frames now."""
+        return self._signer.kid
+
+    @property
+    def dropped(self) -> int:
+        """Publications that overflowed."""
+        return self._ring.dropped
+
+    @property
+    def backlog(self) -> int:
+        """Publications waiting."""
+        return len(self._ring) + len(self._catchup)
+
+    def is_stalled(self, now_ns: int, limit_ns: int) -> bool:
+        """Whether the reader has taken nothing for so long, though something is pending. Call now and then."""
+        pending = self._sink.pending_bytes()
+        taken = self._written_bytes - pending
+        if not pending or taken != self._taken_bytes:
+            self._taken_bytes = taken
+            self._stalled_since_ns = now_ns
+        return now_ns - self._stalled_since_ns >= limit_ns

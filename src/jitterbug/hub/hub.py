@@ -1,0 +1,321 @@
+"""One node: its connections, and every way in which something reaches them.
+
+All methods run on the event loop's thread. ``await`` stands only where a store or an application's rule is asked.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator
+from typing import Any, Final
+
+from jitterbug.clock import Clock
+from jitterbug.config import Config
+from jitterbug.errors import PublishError
+from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION, Channels, is_channel, is_reserved
+from jitterbug.hub.connection import Connection
+from jitterbug.hub.deadlines import Deadlines
+from jitterbug.hub.emitters import Emitters
+from jitterbug.hub.policy import Policy, Rule
+from jitterbug.hub.publish import prepare
+from jitterbug.hub.sessions import Revocations, Session
+from jitterbug.hub.sink import Sink
+from jitterbug.hub.tick import Tick
+from jitterbug.protocol import base64
+from jitterbug.protocol.codes import ByeReason, Down, GapReason
+from jitterbug.protocol.keys import EphemeralKey, RootKeys, SessionKeys
+from jitterbug.protocol.position import Position
+from jitterbug.protocol.publication import Place, PreparedPublication
+from jitterbug.protocol.signing import FrameSigner
+from jitterbug.protocol.verifying import VerifyKey
+from jitterbug.stores.base import Store
+from jitterbug.telemetry.events import Fact, FactCode, Facts
+
+_CONN_BYTES: Final = 12
+_RETRY_MIN_MS: Final = 250
+_RETRY_MAX_MS: Final = 2_000
+
+
+class Hub:
+    """Connections, channels and keys of one node.
+
+    Attributes:
+        config: Its settings.
+        clock: Its time.
+        facts: Where every refusal and every opening is told.
+        roots: Root keys.
+        store: What it shares with other nodes.
+        emitters: Sources inside.
+        is_draining: True once a stop was asked for: nothing new is opened.
+        published: Publications this node accepted.
+    """
+
+    def __init__(
+        self, config: Config, *, clock: Clock, store: Store, roots: RootKeys, rule: Rule, facts: Facts | None = None
+    ) -> None:
+        """Build a hub; nothing runs before :meth:`start`.
+
+        Args:
+            config: Settings.
+            clock: Time.
+            store: Broker, history and nonces.
+            roots: Keys that ephemeral ones are derived from.
+            rule: Who may read and write what.
+            facts: Telemetry; None = told to nobody.
+        """
+        self.config = config
+        self.clock = clock
+        self.store = store
+        self.roots = roots
+        self.facts = facts or Facts()
+        self.policy = Policy(rule)
+        self.channels = Channels(config.buffer_frames)
+        self.emitters = Emitters(self._publish, self.facts)
+        self.is_draining = False
+        self.published = 0
+        self._dropped_before = 0
+        self._key_ttl_ms = int(config.key_ttl_s * 1_000)
+        self._revoked = Revocations(self._key_ttl_ms + config.skew_ms)
+        self._by_conn: dict[str, Connection] = {}
+        self._by_session: dict[str, dict[str, Connection]] = {}
+        self._tick = Tick(clock, config.tick_ms, Deadlines(self), self.emitters.run_due)
+        self._ticking: asyncio.Task[None] | None = None
+        store.attach(self._fan_out)
+
+    # Life.
+
+    async def start(self) -> None:
+        """Start ticking. Safe to call twice."""
+        if self._ticking is None:
+            await self.store.start()
+            self._ticking = asyncio.get_running_loop().create_task(self._tick.run(), name="jitterbug-tick")
+
+    async def stop(self) -> None:
+        """Stop ticking and cut what is still open. Drain first (see the server) to let readers go gently."""
+        self.is_draining = True
+        ticking, self._ticking = self._ticking, None
+        if ticking is not None:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+        await self.emitters.stop()
+        for connection in self.connections():
+            connection.abort()
+            self.close(connection, "stopped")
+        await self.store.stop()
+
+    # Keys.
+
+    def issue_key(self, session: Session) -> EphemeralKey:
+        """Make a key for a session; it never outlives the session."""
+        now_ms = self.clock.now_ms()
+        ttl_ms = self._key_ttl_ms
+        if session.expires_at is not None:
+            ttl_ms = max(0, min(ttl_ms, int(session.expires_at * 1_000) - now_ms))
+        return self.roots.issue(session.id, now_ms, ttl_ms)
+
+    def find_key(self, session: Session, kid: str) -> VerifyKey | None:
+        """The key a session may use under this kid now; None = unknown, foreign, expired or revoked, all alike."""
+        key = SessionKeys(self.roots, session.id).find(kid)
+        if key is None or session.id in self._revoked:
+            return None
+        return key
+
+    # Connections.
+
+    def open(self, session: Session, kid: str, key: VerifyKey, sink: Sink, address: str | None = None) -> Connection:
+        """Register a wire. Its ``hello`` leaves with the next pass."""
+        now_ns = self.clock.monotonic_ns()
+        conn = base64.encode_url(os.urandom(_CONN_BYTES))
+        signer = FrameSigner(kid, key.mac)
+        expires_at_ms = key.expires_at_ms or 0
+        connection = Connection(conn, session, signer, expires_at_ms, sink, self.config, now_ns, address)
+        self._by_conn[conn] = connection
+        self._by_session.setdefault(session.id, {})[conn] = connection
+        self._tick.put(connection)
+        self._tick.set_deadline(connection, now_ns)
+        self.tell(FactCode.CONNECTION_OPENED, connection)
+        return connection
+
+    def close(self, connection: Connection, reason: str) -> None:
+        """Forget a wire that ended. Safe to call twice."""
+        if connection.is_closed:
+            return
+        connection.is_closed = True
+        self._dropped_before += connection.dropped
+        for channel in list(connection.places):
+            self.channels.leave(channel, connection)
+        del self._by_conn[connection.conn]
+        siblings = self._by_session[connection.session.id]
+        del siblings[connection.conn]
+        if not siblings:
+            del self._by_session[connection.session.id]
+        self.tell(FactCode.CONNECTION_CLOSED, connection, reason)
+
+    def connection(self, session: Session, conn: object) -> Connection | None:
+        """A session's own connection by id; None for anybody else's."""
+        found = self._by_conn.get(conn) if isinstance(conn, str) else None
+        return found if found is not None and found.session.id == session.id else None
+
+    def connections(self) -> list[Connection]:
+        """All open wires."""
+        return list(self._by_conn.values())
+
+    def connections_of(self, session_id: str) -> list[Connection]:
+        """The open wires of a session."""
+        return list(self._by_session.get(session_id, {}).values())
+
+    @property
+    def connection_count(self) -> int:
+        """Open wires."""
+        return len(self._by_conn)
+
+    @property
+    def session_count(self) -> int:
+        """Sessions with an open wire."""
+        return len(self._by_session)
+
+    def activity(self) -> dict[str, int]:
+        """Source of ``$sys/activity``: counts, no identities (O31)."""
+        return {
+            "channels": sum(not is_reserved(channel) for channel in self.channels),
+            "connections": self.connection_count,
+            "sessions": self.session_count,
+        }
+
+    def dropped_frames(self) -> int:
+        """Publications that overflowed some ring since the start."""
+        return self._dropped_before + sum(connection.dropped for connection in self._by_conn.values())
+
+    def bye(self, connection: Connection, reason: ByeReason, retry_ms: int | None = None) -> None:
+        """End a wire. Args: retry_ms: when to come back; None = soon, with jitter."""
+        connection.bye(reason, retry_ms if retry_ms is not None else random.randint(_RETRY_MIN_MS, _RETRY_MAX_MS))  # noqa: S311
+        self._tick.put(connection)
+
+    def revoke(self, session_id: str) -> None:
+        """End every key and every wire of a session, now (PROTOCOL §2)."""
+        self._revoked.add(session_id, self.clock.now_ms())
+        for connection in self.connections_of(session_id):
+            self.bye(connection, ByeReason.REVOKED)
+
+    def wake(self, connection: Connection) -> None:
+        """Flush a connection in the next pass: something was queued on it."""
+        self._tick.put(connection)
+
+    # Channels.
+
+    async def subscribe(self, connection: Connection, channel: str, since: Position | None = None) -> bool:
+        """Let a connection read a channel, from a position on or from now.
+
+        Returns:
+            False when it may not: a channel that is not there and one that is not theirs answer alike.
+
+        Raises:
+            StoreError: The store is away.
+        """
+        full = len(connection.places) >= MAX_CHANNELS_PER_CONNECTION and channel not in connection.places
+        if full or not await self.policy.allows(connection.session, "subscribe", channel):
+            self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "full" if full else "policy", channel)
+            return False
+        if channel in connection.places or self.channels.is_joining(channel, connection):
+            return True
+        self.channels.begin(channel, connection)
+        try:
+            await self._join(connection, channel, since)
+        except BaseException:
+            self.channels.leave(channel, connection)
+            raise
+        return True
+
+    async def _join(self, connection: Connection, channel: str, since: Position | None) -> None:
+        backlog = await self.store.read(channel, since)
+        # From here to the end nothing waits, so nothing live can slip in between.
+        waiting = self.channels.complete(channel, connection)
+        if connection.is_closed:
+            self.channels.leave(channel, connection)
+            return
+        members: dict[str, Any] = {"ch": channel, "pos": backlog.position.to_json()}
+        if since is not None:
+            members["recovered"] = backlog.lost is None
+        starts_at = since if since is not None and backlog.lost is None else backlog.position
+        connection.places[channel] = Place(channel, starts_at)
+        connection.control(Down.SUBSCRIBED, moves_cursor=True, **members)
+        if backlog.lost is not None:
+            connection.lose(Place(channel, backlog.position), backlog.lost)
+        connection.recover(backlog.publications)
+        self._catch_up(connection, backlog.position, waiting)
+        self._tick.put(connection)
+
+    @staticmethod
+    def _catch_up(connection: Connection, reached: Position, waiting: list[PreparedPublication]) -> None:
+        """Queue what was published while history was read, without what the history holds already."""
+        for publication in waiting:
+            position = publication.position
+            if position.epoch == reached.epoch and position.offset <= reached.offset:
+                continue
+            if position != Position(reached.epoch, reached.offset + 1):
+                connection.lose(
+                    Place(publication.channel, Position(position.epoch, position.offset - 1)), GapReason.OVERFLOW
+                )
+            connection.offer(publication)
+            reached = position
+
+    def unsubscribe(self, connection: Connection, channel: str, reason: str) -> None:
+        """End a subscription and tell the client."""
+        self.channels.leave(channel, connection)
+        connection.forget_channel(channel)
+        connection.control(Down.UNSUBSCRIBED, ch=channel, reason=reason)
+        self._tick.put(connection)
+
+    # Publishing.
+
+    async def publish(self, channel: str, data: Any, *, publication_id: str | None = None) -> Position:
+        """Publish from outside the hub: an application, a session or a back end that may.
+
+        Args:
+            channel: 1 to 128 of ``A-Z a-z 0-9 _ - . /``; names with ``$`` are the hub's own.
+            data: Any JSON value whose signed frame keeps within ``max_frame_bytes``.
+            publication_id: Makes a repetition harmless while history lasts; None = always new.
+
+        Returns:
+            Where the publication stands in the channel.
+
+        Raises:
+            PublishError: The name or the data will not do.
+            FrameTooLargeError: The frame would be too large.
+            StoreError: The store is away.
+        """
+        if is_channel(channel) and is_reserved(channel):
+            raise PublishError("Channels whose name starts with $ are the hub's own.")
+        return await self._publish(channel, data, publication_id)
+
+    async def _publish(self, channel: str, data: Any, publication_id: str | None = None) -> Position:
+        encoded = prepare(channel, data, self.config.max_frame_bytes)
+        position = await self.store.append(channel, encoded, publication_id=publication_id)
+        self.published += 1
+        return position
+
+    def _fan_out(self, publication: PreparedPublication) -> None:
+        channels = self.channels
+        channels.hold_back(publication)
+        self._tick.put_all([c for c in channels.readers(publication.channel) if c.offer(publication)])
+
+    # Telling.
+
+    def tell(
+        self, code: FactCode, connection: Connection, reason: str | None = None, channel: str | None = None
+    ) -> None:
+        """Emit a fact about a connection."""
+        self.facts.emit(
+            Fact(
+                code=code,
+                reason=reason,
+                kid=connection.kid,
+                session=connection.session.hash,
+                address=connection.address,
+                conn=connection.conn,
+                channel=channel,
+            )
+        )
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self.connections())

@@ -1,0 +1,40 @@
+"""Who may read and write which channel. Default deny (PROTOCOL §4, REQUIREMENTS §2.30)."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from jitterbug.hub.channels import is_channel, is_reserved
+from jitterbug.hub.sessions import Session
+
+Action = Literal["subscribe", "publish"]
+Rule = Callable[[Session, Action, str], bool | Awaitable[bool]]
+"""An application's rule, plain or async. Anything but True is a refusal; an exception is too, and is logged."""
+
+
+def allow_all(_session: Session, _action: Action, _channel: str) -> bool:
+    """The rule of a development hub."""
+    return True
+
+
+def deny_all(_session: Session, _action: Action, _channel: str) -> bool:
+    """The rule where nobody gave one."""
+    return False
+
+
+class Policy:
+    """The rule, behind what no rule can allow."""
+
+    __slots__ = ("_rule",)
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    async def allows(self, session: Session, action: Action, channel: str) -> bool:
+        """Decide. A name nobody could use, and the hub's own channels for publishing, are refused before the rule."""
+        if not is_channel(channel) or (action == "publish" and is_reserved(channel)):
+            return False
+        verdict = self._rule(session, action, channel)
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+        return verdict is True

@@ -1,0 +1,57 @@
+"""Logins. The hub keeps none itself: an application resolves them, or the server's own session store does."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jitterbug.errors import JitterbugError
+from jitterbug.telemetry.events import session_hash
+
+_MAX_ID_CHARS: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login. Outlives the wires that are opened under it.
+
+    Attributes:
+        id: The server-side id, unguessable, new at each login. Keys are derived from it, so it must stay the same
+            for the life of the login and end with it.
+        subject: Who it is; shown to others where presence is on. None = anonymous.
+        expires_at: End of the login in Unix seconds, as in a JWT's ``exp``; None = until the resolver says no.
+        data: Whatever the application's rules need (claims, a user object). Not looked at here.
+    """
+
+    id: str = field(repr=False)
+    subject: str | None = None
+    expires_at: float | None = None
+    data: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the id. Raises JitterbugError when it is empty or too long."""
+        if not 0 < len(self.id) <= _MAX_ID_CHARS:
+            raise JitterbugError("A session id has 1 to 1,024 characters.")
+
+    @property
+    def hash(self) -> str:
+        """Its name in logs and audit."""
+        return session_hash(self.id)
+
+
+class Revocations:
+    """Sessions that ended before their keys did. Bounded by time: kept until no key of theirs could live."""
+
+    __slots__ = ("_keep_ms", "_until_ms")
+
+    def __init__(self, keep_ms: int) -> None:
+        """Args: keep_ms: longest life of a key plus the skew, milliseconds."""
+        self._keep_ms = keep_ms
+        self._until_ms: dict[str, int] = {}
+
+    def add(self, session_id: str, now_ms: int) -> None:
+        """End a session."""
+        for ended in [key for key, until in self._until_ms.items() if until < now_ms]:
+            del self._until_ms[ended]
+        self._until_ms[session_id] = now_ms + self._keep_ms
+
+    def __contains__(self, session_id: str) -> bool:
+        return session_id in self._until_ms

@@ -1,0 +1,234 @@
+"""Frames that clients send up: verified, then acted on (PROTOCOL §4, §5). Every one gets an outcome.
+
+The order is that of :mod:`jitterbug.protocol.verifying`; the rate limit stands between grammar and cryptography. What
+a peer learns is one of four words; the reason goes to the facts.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
+from jitterbug.hub.connection import Connection
+from jitterbug.hub.hub import Hub
+from jitterbug.hub.limits import InboundLimiter
+from jitterbug.hub.sessions import Session
+from jitterbug.protocol.codes import ByeReason, ErrorCode, Refusal, ReportKind, Up
+from jitterbug.protocol.frames import UnverifiedFrame
+from jitterbug.protocol.position import Position
+from jitterbug.protocol.signing import FrameSigner
+from jitterbug.protocol.verifying import Authentic, Refused, VerifyKey, authenticate
+from jitterbug.telemetry.events import Fact, FactCode
+
+_LOG = logging.getLogger("jitterbug.upstream")
+_MAX_ID_CHARS: Final = 64
+_MAX_REPORT: Final = 1_000_000
+_MAX_STRAYS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a frame.
+
+    Attributes:
+        code: What to tell the peer; None = done.
+        id: The frame's own ``id``; None if it had none or was not verified.
+        position: Where a publication stands; None for everything else.
+        retry_after_s: Seconds to wait, with ``rate limited``.
+        too_large: The cause is size, which HTTP has a status for.
+    """
+
+    code: ErrorCode | None = None
+    id: str | None = None
+    position: Position | None = None
+    retry_after_s: int | None = None
+    too_large: bool = False
+
+
+class _Keys:
+    """A session's keys as the verifier's lookup."""
+
+    __slots__ = ("_hub", "_session")
+
+    def __init__(self, hub: Hub, session: Session) -> None:
+        self._hub = hub
+        self._session = session
+
+    def find(self, kid: str) -> VerifyKey | None:
+        return self._hub.find_key(self._session, kid)
+
+
+class Upstream:
+    """Handles what clients send."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._strays: OrderedDict[str, InboundLimiter] = OrderedDict()
+        self._actions: dict[Up, Callable[[Connection, Authentic, str | None], Awaitable[Outcome]]] = {
+            Up.SUB: self._sub,
+            Up.UNSUB: self._unsub,
+            Up.PUB: self._pub,
+            Up.CONFIRM: self._confirm,
+            Up.REPORT: self._report,
+            Up.PING: self._ping,
+        }
+
+    async def handle(
+        self, session: Session, data: bytes, *, address: str | None = None, request_id: str | None = None
+    ) -> Outcome:
+        """Verify one frame and do what it says.
+
+        Args:
+            session: Whose cookie came with it.
+            data: Bytes as received, already capped.
+            address: Client address, for facts.
+            request_id: Under which the cause is logged.
+        """
+        hub = self._hub
+        now_ms, now_ns = hub.clock.now_ms(), hub.clock.monotonic_ns()
+        limiter = self._stray(session)
+
+        def admit(frame: UnverifiedFrame) -> bool:
+            nonlocal limiter
+            connection = hub.connection(session, frame.payload.get("conn"))
+            limiter = connection.inbound if connection is not None else limiter
+            admitted = limiter.admit(now_ns)
+            if connection is not None and limiter.is_hopeless():
+                hub.bye(connection, ByeReason.RATE)
+            return admitted
+
+        def refuse(reason: Refusal, kid: str | None) -> Outcome:
+            code = FactCode.RATE_LIMITED if reason is Refusal.RATE else FactCode.FRAME_REFUSED
+            hub.facts.emit(
+                Fact(code=code, reason=reason, kid=kid, session=session.hash, address=address, request_id=request_id)
+            )
+            return _refused(reason, limiter.retry_after_s(now_ns))
+
+        verdict = authenticate(
+            data,
+            now_ms,
+            _Keys(hub, session),
+            skew_ms=hub.config.skew_ms,
+            max_frame_bytes=hub.config.max_frame_bytes,
+            admit=admit,
+        )
+        if isinstance(verdict, Refused):
+            if verdict.reason in {Refusal.SIZE, Refusal.GRAMMAR} and not limiter.admit(now_ns):
+                return refuse(Refusal.RATE, None)
+            return refuse(verdict.reason, verdict.kid)
+        try:
+            if not await hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
+                return refuse(Refusal.REPLAY, verdict.kid)
+            return await self._act(session, verdict, address, request_id)
+        except StoreError:
+            _LOG.exception("The store failed under request %s", request_id)
+            return Outcome(ErrorCode.INTERNAL)
+
+    async def _act(self, session: Session, frame: Authentic, address: str | None, request_id: str | None) -> Outcome:
+        payload = frame.payload
+        kind, frame_id = payload.get("t"), payload.get("id")
+        well_formed = isinstance(kind, str) and kind in Up.__members__.values() and (
+            frame_id is None or (isinstance(frame_id, str) and 0 < len(frame_id) <= _MAX_ID_CHARS)
+        )  # fmt: skip
+        connection = self._hub.connection(session, payload.get("conn"))
+        reason = None if well_formed and connection is not None else Refusal.TYPE
+        self._hub.facts.emit(
+            Fact(
+                code=FactCode.FRAME_REFUSED if reason else FactCode.FRAME_VERIFIED,
+                reason=reason or str(kind),
+                kid=frame.kid,
+                session=session.hash,
+                address=address,
+                conn=connection.conn if connection else None,
+                request_id=request_id,
+            )
+        )
+        if not well_formed:
+            return Outcome(ErrorCode.INVALID)
+        if connection is None:
+            return Outcome(ErrorCode.UNAUTHORIZED, frame_id)
+        return await self._actions[Up(str(kind))](connection, frame, frame_id)
+
+    async def _sub(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:
+        channel, given = frame.payload.get("ch"), frame.payload.get("since")
+        since = Position.from_json(given)
+        if not isinstance(channel, str) or (given is not None and since is None):
+            return Outcome(ErrorCode.INVALID, frame_id)
+        allowed = await self._hub.subscribe(connection, channel, since)
+        return Outcome(None if allowed else ErrorCode.UNAUTHORIZED, frame_id)
+
+    async def _unsub(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:
+        channel = frame.payload.get("ch")
+        if not isinstance(channel, str):
+            return Outcome(ErrorCode.INVALID, frame_id)
+        if channel in connection.places:
+            self._hub.unsubscribe(connection, channel, "asked")
+        return Outcome(id=frame_id)
+
+    async def _pub(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:
+        hub, channel = self._hub, frame.payload.get("ch")
+        if not isinstance(channel, str) or "data" not in frame.payload:
+            return Outcome(ErrorCode.INVALID, frame_id)
+        if not await hub.policy.allows(connection.session, "publish", channel):
+            hub.tell(FactCode.PUBLISH_REFUSED, connection, "policy", channel)
+            return Outcome(ErrorCode.UNAUTHORIZED, frame_id)
+        # One session's ids mean nothing in another's: nobody can use up the id of somebody else's publication.
+        publication_id = f"{connection.session.hash}:{frame_id}" if frame_id else None
+        try:
+            position = await hub.publish(channel, frame.payload["data"], publication_id=publication_id)
+        except PublishError as error:
+            hub.tell(FactCode.PUBLISH_REFUSED, connection, error.code, channel)
+            return Outcome(ErrorCode.INVALID, frame_id, too_large=isinstance(error, FrameTooLargeError))
+        return Outcome(id=frame_id, position=position)
+
+    async def _confirm(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:
+        expires_at_ms = frame.key.expires_at_ms or 0
+        if frame.kid != connection.kid and expires_at_ms >= connection.key_expires_at_ms:
+            connection.rekey(FrameSigner(frame.kid, frame.key.mac), expires_at_ms)
+            self._hub.wake(connection)
+            self._hub.tell(FactCode.KEY_CONFIRMED, connection)
+        return Outcome(id=frame_id)
+
+    async def _report(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:
+        kind, count = frame.payload.get("kind"), frame.payload.get("count", 1)
+        known = isinstance(kind, str) and kind in ReportKind.__members__.values()
+        if not known or type(count) is not int or not 1 <= count <= _MAX_REPORT:
+            return Outcome(ErrorCode.INVALID, frame_id)
+        self._hub.facts.emit(
+            Fact(
+                code=FactCode.CLIENT_REPORT,
+                reason=kind,
+                count=count,
+                session=connection.session.hash,
+                address=connection.address,
+                conn=connection.conn,
+            )
+        )
+        return Outcome(id=frame_id)
+
+    async def _ping(self, _connection: Connection, _frame: Authentic, frame_id: str | None) -> Outcome:
+        return Outcome(id=frame_id)
+
+    def _stray(self, session: Session) -> InboundLimiter:
+        """The limiter for frames that name no connection of their session. Bounded: the oldest is forgotten."""
+        limiter = self._strays.get(session.id)
+        if limiter is None:
+            config = self._hub.config
+            limiter = self._strays[session.id] = InboundLimiter(config.rate_capacity, config.rate_refill_per_s)
+            if len(self._strays) > _MAX_STRAYS:
+                self._strays.popitem(last=False)
+        return limiter
+
+
+def _refused(reason: Refusal, retry_after_s: int) -> Outcome:
+    match reason:
+        case Refusal.RATE:
+            return Outcome(ErrorCode.RATE_LIMITED, retry_after_s=retry_after_s)
+        case Refusal.SIZE:
+            return Outcome(ErrorCode.INVALID, too_large=True)
+        case Refusal.GRAMMAR:
+            return Outcome(ErrorCode.INVALID)
+        case _:
+            return Outcome(ErrorCode.UNAUTHORIZED)

@@ -1,0 +1,72 @@
+"""HTTP answers: few, fixed, and with the same headers on every one of them (PROTOCOL §3, §7).
+
+Nothing here says why: no field, value, key id, path, stack or library name. The request id leads to the log.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from jitterbug.protocol.codes import ErrorCode
+
+STATUS: Final[Mapping[ErrorCode, int]] = {
+    ErrorCode.UNAUTHORIZED: 401,
+    ErrorCode.INVALID: 400,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.INTERNAL: 503,
+}
+_BASE_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_HSTS: Final = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+class RefusedRequest(Exception):  # noqa: N818 - not an error of ours, an answer to give
+    """Ends the handling of a request with a generic answer.
+
+    Attributes:
+        code: What the peer is told.
+        status: HTTP status; by default the one that belongs to the code.
+        cause: For the log alone.
+        headers: Further headers.
+    """
+
+    def __init__(
+        self, code: ErrorCode, cause: str, *, status: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(cause)
+        self.code = code
+        self.cause = cause
+        self.status = status or STATUS[code]
+        self.headers = dict(headers or {})
+
+    def answer(self) -> Response:
+        """The answer itself."""
+        return answer({"error": self.code.value}, self.status, headers=self.headers)
+
+
+def answer(body: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer that nobody may keep."""
+    content = json.dumps(body, separators=(",", ":"), sort_keys=True).encode()
+    return Response(
+        content,
+        status,
+        headers={"cache-control": "no-store", "content-type": "application/json", **(headers or {})},
+    )
+
+
+def no_content(*, headers: Mapping[str, str] | None = None) -> Response:
+    """204."""
+    return Response(status_code=204, headers={"cache-control": "no-store", **(headers or {})})
+
+
+def common_headers(request_id: str, *, production: bool) -> list[tuple[bytes, bytes]]:
+    """Headers that every answer has, errors and streams included."""
+    headers = [*_BASE_HEADERS, (b"x-request-id", request_id.encode())]
+    return [*headers, _HSTS] if production else headers

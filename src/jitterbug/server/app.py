@@ -1,0 +1,199 @@
+"""The hub in an application's hands (ARCHITECTURE, Public names).
+
+::
+
+    push = Jitterbug(session=resolve, authorize=rule)
+    app = FastAPI(lifespan=push.lifespan)
+    push.install(app)
+    …
+    await push.publish("orders/42", {"status": "shipped"})
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
+
+from jitterbug.clock import Clock, SystemClock
+from jitterbug.config import Config
+from jitterbug.errors import SettingError
+from jitterbug.hub.emitters import Source
+from jitterbug.hub.hub import Hub
+from jitterbug.hub.policy import Rule, allow_all, deny_all
+from jitterbug.hub.sessions import Session
+from jitterbug.hub.upstream import Upstream
+from jitterbug.protocol import base64
+from jitterbug.protocol.keys import RootKey, RootKeys
+from jitterbug.protocol.position import Position
+from jitterbug.server.drain import drain
+from jitterbug.server.limits import EndpointLimits
+from jitterbug.server.routes import Routes
+from jitterbug.server.sessions import AnonymousSessions, Resolver
+from jitterbug.stores.base import Store
+from jitterbug.stores.memory import MemoryStore
+from jitterbug.telemetry.events import Facts
+from jitterbug.telemetry.log import log_fact
+
+BASE_PATH: Final = "/api/jitterbug"
+_LOG = logging.getLogger("jitterbug.server")
+_RANDOM_KID_BYTES: Final = 12
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def root_keys(config: Config) -> RootKeys:
+    """Root keys from the configuration, or a random one for the life of the process."""
+    if config.hmac_secret is None or config.hmac_key_id is None:
+        return RootKeys(RootKey(base64.encode_url(os.urandom(_RANDOM_KID_BYTES)), os.urandom(32)))
+    previous = [RootKey(kid, secret.reveal()) for kid, secret in config.hmac_previous_keys.items()]
+    return RootKeys(RootKey(config.hmac_key_id, config.hmac_secret.reveal()), previous)
+
+
+class Jitterbug:
+    """A hub to mount in an ASGI application.
+
+    Attributes:
+        hub: The node itself: connections, channels, facts.
+        config: Its settings.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: Resolver | None = None,
+        authorize: Rule | None = None,
+        config: Config | None = None,
+        store: Store | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Build it; it starts with the application's lifespan, or at the first request.
+
+        Args:
+            session: From a request to its login, plain or async; None for nobody. Required outside development.
+            authorize: ``(session, "subscribe" | "publish", channel) -> bool``, plain or async. Without one nobody may
+                do anything, except in development, where everybody may.
+            config: Settings; None = the defaults, the security model's numbers.
+            store: What nodes share; None = memory of this process.
+            clock: Time; None = the system's.
+
+        Raises:
+            SettingError: No session source outside development.
+        """
+        self.config = config or Config()
+        self.clock: Clock = clock or SystemClock()
+        if session is None and not self.config.development:
+            raise SettingError(
+                "session",
+                "no function was given that says who is asking",
+                remedy="Pass session=…, or config=Config(development=True) for a hub on loopback only.",
+            )
+        self.own_sessions = AnonymousSessions(self.clock) if session is None else None
+        self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
+        rule = authorize or (allow_all if self.config.development else deny_all)
+        store = store or MemoryStore(
+            self.clock,
+            history_size=self.config.history_size,
+            history_ttl_s=self.config.history_ttl_s,
+            replay_window_ms=self.config.replay_window_ms,
+        )
+        facts = Facts(log_fact)
+        self.hub = Hub(self.config, clock=self.clock, store=store, roots=root_keys(self.config), rule=rule, facts=facts)
+        self.upstream = Upstream(self.hub)
+        self.limits = EndpointLimits(self.config, store)
+        self._routes = Routes(self)
+        self._starting = asyncio.Lock()
+        self._is_started = False
+
+    # Life.
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
+        """Lifespan for a Starlette or FastAPI application: starts the hub, and drains it at the end."""
+        await self.ensure_started()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def ensure_started(self) -> None:
+        """Start, if nobody has: a mounted application gets no lifespan of its own."""
+        if self._is_started:
+            return
+        async with self._starting:
+            if not self._is_started:
+                await self.hub.start()
+                self._is_started = True
+
+    async def drain(self, over_s: float | None = None) -> None:
+        """Say ``bye`` to every stream, spread over the drain time, and wait until they are gone.
+
+        Args:
+            over_s: Seconds; None = ``drain_s`` of the settings.
+        """
+        await drain(self.hub, self.config.drain_s if over_s is None else over_s)
+
+    async def stop(self) -> None:
+        """Drain and stop. Safe to call twice."""
+        if self._is_started:
+            await self.drain()
+            await self.hub.stop()
+            self._is_started = False
+
+    # Mounting.
+
+    def install(self, app: Starlette, path: str = BASE_PATH) -> None:
+        """Add the routes to a Starlette or FastAPI application.
+
+        Args:
+            app: The application.
+            path: Where; the browser client must be given the same.
+        """
+        app.router.routes.insert(0, Mount(path, app=self.asgi))
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The routes below ``BASE`` as an ASGI application."""
+        await self._routes(scope, receive, send)
+
+    def has_expired(self, session: Session) -> bool:
+        """Whether a login is over."""
+        return session.expires_at is not None and self.clock.now_ms() >= session.expires_at * 1_000
+
+    # Use.
+
+    async def publish(self, channel: str, data: Any, *, id: str | None = None) -> Position:  # noqa: A002 - wire name
+        """Publish to every reader of a channel; see :meth:`jitterbug.hub.hub.Hub.publish`.
+
+        Args:
+            channel: 1 to 128 of ``A-Z a-z 0-9 _ - . /``.
+            data: Any JSON value that fits a frame.
+            id: Makes a retry idempotent while history lasts.
+        """
+        return await self.hub.publish(channel, data, publication_id=id)
+
+    def revoke(self, session_id: str) -> None:
+        """End every key and stream of a login: call it at logout."""
+        self.hub.revoke(session_id)
+
+    def emitter(self, emitter_id: str, *, every_s: float, channel: str | None = None) -> Callable[[F], F]:
+        """Register the decorated function as a source inside the hub.
+
+        Args:
+            emitter_id: Unique name.
+            every_s: 0.1 to 60 seconds between calls.
+            channel: Where its result is published; None = ``$sys/`` and the id.
+
+        Raises:
+            SettingError: The id is taken or an argument out of range.
+        """
+
+        def register(source: F) -> F:
+            checked: Source = source
+            self.hub.emitters.add(emitter_id, checked, every_s=every_s, channel=channel or f"$sys/{emitter_id}")
+            return source
+
+        return register

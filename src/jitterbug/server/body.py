@@ -1,0 +1,68 @@
+"""Reading a request body under a bound, before anything looks at it."""
+
+import asyncio
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from jitterbug.errors import CanonicalError
+from jitterbug.protocol import canonical
+from jitterbug.protocol.codes import ErrorCode
+from jitterbug.server.answers import RefusedRequest
+
+BODY_TIMEOUT_S: Final = 10
+
+
+async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """Read the whole body.
+
+    Args:
+        scope: Of the request.
+        receive: Of the request.
+        limit_bytes: Largest body; one byte more is refused, by its announced length where there is one.
+
+    Raises:
+        RefusedRequest: Too large, too slow, or the peer went away.
+    """
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isdigit() and int(announced[:16]) > limit_bytes:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            more = True
+            while more:
+                part = await receive()
+                if part["type"] == "http.disconnect":
+                    raise RefusedRequest(ErrorCode.INVALID, "peer went away in the body")
+                chunk = part.get("body", b"")
+                more = part.get("more_body", False)
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise _too_large()
+                chunks.append(chunk)
+    except TimeoutError:
+        raise RefusedRequest(ErrorCode.INVALID, "body too slow", headers={"connection": "close"}) from None
+    return b"".join(chunks)
+
+
+async def read_json(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """Like :func:`read_body`, for ``application/json`` only. Raises RefusedRequest, 415 for another type."""
+    media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise RefusedRequest(ErrorCode.INVALID, "content type is not JSON", status=415)
+    return await read_body(scope, receive, limit_bytes)
+
+
+def parse(body: bytes) -> Any:
+    """Strict JSON. Raises RefusedRequest."""
+    try:
+        return canonical.decode(body)
+    except CanonicalError as error:
+        raise RefusedRequest(ErrorCode.INVALID, str(error)) from None
+
+
+def _too_large() -> RefusedRequest:
+    return RefusedRequest(ErrorCode.INVALID, "body too large", status=413, headers={"connection": "close"})

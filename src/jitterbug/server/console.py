@@ -1,0 +1,70 @@
+"""The live page of a development hub: three files, built from ``js/page`` and shipped in the wheel."""
+
+import mimetypes
+from importlib import resources
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jitterbug.protocol.codes import ErrorCode
+from jitterbug.server.answers import RefusedRequest
+from jitterbug.server.handshake import check_development
+
+_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_NAMES: Final = {"/": "index.html", "/index.html": "index.html"}
+_MISSING: Final = "The live page has not been built. Run: make setup\n"
+
+
+class Console:
+    """Serves the page at ``/`` and hands everything below the base path to the hub."""
+
+    def __init__(self, base_path: str, hub: ASGIApp) -> None:
+        self._base_path = base_path
+        self._hub = hub
+        folder = resources.files("jitterbug.console")
+        # Read once: what is not here cannot be asked for, whatever the path says.
+        self._files = {
+            item.name: item.read_bytes()
+            for item in folder.iterdir()
+            if item.is_file() and not item.name.endswith((".py", ".map"))
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or path.startswith(f"{self._base_path}/"):
+            prefix = {"root_path": scope.get("root_path", "") + self._base_path}
+            await self._hub({**scope, **prefix}, receive, send)
+            return
+        response = self._answer(Request(scope, receive))
+        response.headers.update(_HEADERS)
+        await response(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        try:
+            check_development(request.scope)
+        except RefusedRequest as refused:
+            return refused.answer()
+        if request.method not in {"GET", "HEAD"}:
+            return RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": "GET"}).answer()
+        path = request.url.path
+        name = _NAMES.get(path, path.removeprefix("/"))
+        if name == "index.html" and name not in self._files:
+            return PlainTextResponse(_MISSING, 503)
+        if name not in self._files:
+            return RefusedRequest(ErrorCode.INVALID, "no such path", status=404).answer()
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        headers = {"content-security-policy": _CSP} if name.endswith(".html") else {}
+        return Response(self._files[name], media_type=media_type, headers=headers)

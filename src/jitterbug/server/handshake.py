@@ -1,0 +1,84 @@
+"""Who is asking, and from which page: checks made before anything moves (PROTOCOL §3, R40, REQUIREMENTS §2.19)."""
+
+import ipaddress
+from collections.abc import Collection
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from jitterbug.protocol.codes import ErrorCode
+from jitterbug.server.answers import RefusedRequest
+
+_FOREIGN_SITES: Final = {"cross-site", "same-site"}
+_LOOPBACK_HOSTS: Final = {"localhost", "127.0.0.1", "[::1]"}
+
+
+def is_loopback(address: str | None) -> bool:
+    """Tell whether a client address is this machine."""
+    if address is None:
+        return False
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def client_address(scope: Scope) -> str | None:
+    """The peer's address as the server knows it; None over a Unix socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
+
+
+def check_development(scope: Scope) -> None:
+    """Let a development hub talk to this machine only, by a name of this machine.
+
+    The second half stops DNS rebinding: a page of another name that resolves to loopback would otherwise pass as
+    same origin.
+
+    Raises:
+        RefusedRequest: It is somebody else.
+    """
+    host = Headers(scope=scope).get("host", "")
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    if not is_loopback(client_address(scope)):
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked from another machine", status=403)
+    if name.lower() not in _LOOPBACK_HOSTS:
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked by a foreign host name", status=403)
+
+
+def own_origin(scope: Scope) -> str:
+    """The origin a page of this hub has."""
+    return f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
+
+
+def check_origin(scope: Scope, allowed: Collection[str]) -> str | None:
+    """Refuse what a foreign page makes a browser send.
+
+    Args:
+        scope: Of the request.
+        allowed: Further origins, exact text.
+
+    Returns:
+        The origin, if it is one of ``allowed``: the answer then carries CORS headers for exactly that one.
+
+    Raises:
+        RefusedRequest: ``Sec-Fetch-Site`` or ``Origin`` says that the page is foreign. Neither header means that it is
+            not a browser, which holds no ambient cookie of anybody else.
+    """
+    headers = Headers(scope=scope)
+    origins = headers.getlist("origin")
+    origin = origins[0] if len(origins) == 1 else None
+    if origin is not None and origin in allowed:
+        return origin
+    site = headers.get("sec-fetch-site")
+    if site in _FOREIGN_SITES or (origins and origin != own_origin(scope)):
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "foreign origin", status=403)
+    return None
+
+
+def check_not_a_browser(scope: Scope) -> None:
+    """Refuse browsers altogether: back ends only (PROTOCOL §6). Raises RefusedRequest."""
+    headers = Headers(scope=scope)
+    if "origin" in headers or "sec-fetch-site" in headers:
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "publish from a browser", status=403)

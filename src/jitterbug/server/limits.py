@@ -1,0 +1,72 @@
+"""Limits of the endpoints and caps on what may be open: per session, and per address besides (R41, §2.26-2.27)."""
+
+import math
+from typing import Final
+
+from jitterbug.config import Config
+from jitterbug.hub.hub import Hub
+from jitterbug.hub.sessions import Session
+from jitterbug.server.handshake import is_loopback
+from jitterbug.stores.base import Store
+
+KEYS_PER_ADDRESS_FACTOR: Final = 60
+"""Sessions behind one address that may each use their whole allowance."""
+_MINUTE_S: Final = 60
+
+
+class EndpointLimits:
+    """The numbers of the configuration, applied."""
+
+    __slots__ = ("_by_address", "_config", "_store")
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+        self._by_address: dict[str, int] = {}
+
+    def capped(self, address: str | None) -> str | None:
+        """The address that caps apply to; None on loopback in development, and where there is none."""
+        return None if self._config.development and is_loopback(address) else address
+
+    async def admit_key(self, session: Session, address: str | None) -> int | None:
+        """Count a key request.
+
+        Returns:
+            None when it may go on, else whole seconds after which it may be tried again.
+
+        Raises:
+            StoreError: The store is away.
+        """
+        limit = self._config.keys_per_minute
+        capped = self.capped(address)
+        wait_s = 0.0
+        if capped is not None:
+            wait_s = await self._store.admit(f"keys:a:{capped}", limit * KEYS_PER_ADDRESS_FACTOR, _MINUTE_S)
+        if wait_s == 0:
+            wait_s = await self._store.admit(f"keys:s:{session.hash}", limit, _MINUTE_S)
+        return math.ceil(wait_s) or None
+
+    def admit_connection(self, hub: Hub, session: Session, address: str | None) -> bool:
+        """Tell whether one more wire may be opened, in all, for this session and from this address."""
+        config, capped = self._config, self.capped(address)
+        if hub.connection_count >= config.max_connections:
+            return False
+        if len(hub.connections_of(session.id)) >= config.max_connections_per_session:
+            return False
+        return capped is None or self._by_address.get(capped, 0) < config.max_connections_per_address
+
+    def connection_opened(self, address: str | None) -> None:
+        """Count a wire."""
+        capped = self.capped(address)
+        if capped is not None:
+            self._by_address[capped] = self._by_address.get(capped, 0) + 1
+
+    def connection_closed(self, address: str | None) -> None:
+        """Count it out again."""
+        capped = self.capped(address)
+        if capped is not None:
+            left = self._by_address[capped] - 1
+            if left:
+                self._by_address[capped] = left
+            else:
+                del self._by_address[capped]

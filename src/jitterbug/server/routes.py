@@ -1,0 +1,148 @@
+"""From a request to its handler, and from whatever happens there to an answer (PROTOCOL §3, §7, R11).
+
+A table of exact paths and methods; everything else is 404 or 405. The checks that every route shares stand here, in
+their order: where it comes from, which page sent it, who it is.
+"""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette._utils import get_route_path
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from jitterbug.errors import StoreError
+from jitterbug.hub.sessions import Session
+from jitterbug.protocol.codes import ErrorCode
+from jitterbug.server.answers import RefusedRequest, common_headers, no_content
+from jitterbug.server.api import Api
+from jitterbug.server.handshake import check_development, check_not_a_browser, check_origin, client_address
+from jitterbug.server.sessions import resolve
+from jitterbug.server.sse import Stream
+from jitterbug.telemetry.events import Fact, FactCode
+
+if TYPE_CHECKING:
+    from jitterbug.server.app import Jitterbug
+
+_LOG = logging.getLogger("jitterbug.server")
+_PATHS: Final[dict[str, tuple[str, ...]]] = {
+    "/session": ("DELETE", "POST"),
+    "/keys": ("POST",),
+    "/stream": ("GET", "POST"),
+    "/frames": ("POST",),
+    "/publish": ("POST",),
+    "/health": ("GET",),
+}
+Handler = Callable[[Request, Session], Awaitable[Response]]
+
+
+class Routes:
+    """The ASGI application below ``BASE``."""
+
+    def __init__(self, push: "Jitterbug") -> None:
+        self._push = push
+        self._api = Api(push)
+        self._stream = Stream(push)
+        self._with_session: dict[tuple[str, str], Handler] = {
+            ("/session", "DELETE"): self._api.close_session,
+            ("/keys", "POST"): self._api.issue_key,
+            ("/frames", "POST"): self._api.frames,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await _refuse_other(scope, receive, send)
+            return
+        request_id = os.urandom(8).hex()
+        headers = common_headers(request_id, production=not self._push.config.development)
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            response = await self._serve(scope, receive, watched, request_id, headers)
+        except RefusedRequest as refused:
+            _LOG.info("Request %s refused: %s (%s %s)", request_id, refused.cause, refused.status, refused.code)
+            response = None if started else refused.answer()
+        except Exception as error:
+            _LOG.exception("Request %s failed", request_id)
+            self._push.hub.facts.emit(
+                Fact(code=FactCode.INTERNAL_ERROR, reason=type(error).__name__, request_id=request_id)
+            )
+            if started:
+                raise  # the server closes the connection; there is nothing left to answer
+            code = 503 if isinstance(error, StoreError) else 500
+            response = RefusedRequest(ErrorCode.INTERNAL, "failure", status=code).answer()
+        if response is not None:
+            response.raw_headers.extend(headers)
+            await response(scope, receive, send)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: list[tuple[bytes, bytes]]
+    ) -> Response | None:
+        push = self._push
+        path, method = get_route_path(scope), scope["method"]
+        await push.ensure_started()
+        if push.config.development:
+            check_development(scope)
+        methods = _PATHS.get(path)
+        if methods is None:
+            raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
+        request = Request(scope, receive)
+        request.state.request_id = request_id
+        if path == "/publish" and method == "POST":
+            check_not_a_browser(scope)
+            return await self._api.publish(request)
+        if path == "/health" and method in {"GET", "HEAD"}:
+            return await self._api.health(request)
+        listed = check_origin(scope, push.config.allowed_origins) if method in {*methods, "OPTIONS"} else None
+        if listed is not None:
+            headers += _cors(listed, methods)
+            if method == "OPTIONS":
+                return no_content()
+        if method not in methods:
+            raise RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": ", ".join(methods)})
+        if path == "/session" and method == "POST":
+            return await self._api.open_session(request)
+        session = await self._session(request)
+        if path == "/stream":
+            await self._stream(scope, receive, send, session, headers)
+            return None
+        return await self._with_session[path, method](request, session)
+
+    async def _session(self, request: Request) -> Session:
+        session = await resolve(self._push.resolver, request)
+        if session is None or self._push.has_expired(session):
+            address, request_id = client_address(request.scope), request.state.request_id
+            self._push.hub.facts.emit(
+                Fact(code=FactCode.AUTH_FAILED, reason="session", address=address, request_id=request_id)
+            )
+            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "no session")
+        return session
+
+
+def _cors(origin: str, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """For a listed origin, and exactly that one."""
+    pairs: dict[str, str] = {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "access-control-allow-methods": ", ".join(methods),
+        "access-control-allow-headers": "content-type, last-event-id",
+        "vary": "Origin",
+    }
+    return [(name.encode(), value.encode("latin-1")) for name, value in pairs.items()]
+
+
+async def _refuse_other(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket handshake on a path that has none: closed before it is accepted."""
+    if scope["type"] == "websocket":
+        await receive()
+        close: dict[str, Any] = {"type": "websocket.close", "code": 1008, "reason": ""}
+        await send(close)

@@ -1,0 +1,125 @@
+"""Two ends of a server-sent event stream: straight into the server's transport, and through ASGI ``send``.
+
+The first is the fast one: ``jitterbug`` serves with a protocol class that offers the connection's transport as an ASGI
+extension (:mod:`jitterbug.server.uvicorn`). The second works under any ASGI server. Both pass the same tests.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from starlette.types import Scope, Send
+
+EXTENSION: Final = "jitterbug.transport"
+
+
+class Transport(Protocol):
+    """What the extension offers: the connection's transport, and how the body is framed."""
+
+    def write_chunk(self, data: bytes) -> None:
+        """Write a piece of the response body."""
+        ...
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet taken by the kernel."""
+        ...
+
+    def finish(self) -> None:
+        """End the response and close the connection once everything is out."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        ...
+
+
+def encode(parts: list[bytes], frame: bytes, cursor: bytes | None) -> None:
+    """Append a frame as one event. It is one line of JSON by construction, so nothing in it can end the line."""
+    if cursor is not None:
+        parts += (b"id: ", cursor, b"\ndata: ", frame, b"\n\n")
+    else:
+        parts += (b"data: ", frame, b"\n\n")
+
+
+class TransportSink:
+    """Writes straight to the transport: no task, no queue, no await between ring and socket."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    encode = staticmethod(encode)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._transport.write_chunk(data)
+
+    def pending_bytes(self) -> int:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        return self._transport.get_write_buffer_size()
+
+    def end(self) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._transport.finish()
+
+    def abort(self) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._transport.abort()
+
+
+class AsgiSink:
+    """Gathers what is written until the stream's own coroutine has sent the last of it."""
+
+    __slots__ = ("_buffer", "_is_aborted", "_is_over", "_pending", "_wakeup")
+
+    def __init__(self) -> None:
+        self._buffer: list[bytes] = []
+        self._pending = 0
+        self._is_over = False
+        self._is_aborted = False
+        self._wakeup = asyncio.Event()
+
+    encode = staticmethod(encode)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._buffer.append(data)
+        self._pending += len(data)
+        self._wakeup.set()
+
+    def pending_bytes(self) -> int:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        return self._pending
+
+    def end(self) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._is_over = True
+        self._wakeup.set()
+
+    def abort(self) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._is_aborted = True
+        self.end()
+
+    async def pump(self, send: Send) -> None:
+        """Send what is written until the end."""
+        while True:
+            await self._wakeup.wait()
+            self._wakeup.clear()
+            if self._is_aborted:
+                return
+            data = b"".join(self._buffer)
+            self._buffer.clear()
+            if data:
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+                self._pending -= len(data)
+            if self._is_over and not self._buffer:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+
+
+def transport_of(scope: Scope) -> Transport | None:
+    """The transport the server offers for this request; None under other servers."""
+    extensions = scope.get("extensions") or {}
+    transport: Transport | None = extensions.get(EXTENSION)
+    return transport

@@ -1,0 +1,132 @@
+"""The only file that knows uvicorn's insides.
+
+:class:`PushProtocol` offers the connection's transport to the stream as an ASGI extension, so that frames go from ring
+to socket without a task or an ASGI round trip: ``uvicorn --http jitterbug.server.uvicorn:PushProtocol app:app``.
+:class:`PushServer` drains the hub before it waits for connections to end.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from jitterbug.server.answers import common_headers
+from jitterbug.server.sinks import EXTENSION
+
+_BAD_REQUEST_BODY = b'{"error":"invalid request"}'
+
+
+class _DirectTransport:
+    """Implements :class:`jitterbug.server.sinks.Transport` over a uvicorn connection."""
+
+    __slots__ = ("_protocol", "get_write_buffer_size")
+
+    def __init__(self, protocol: "PushProtocol") -> None:
+        self._protocol = protocol
+        self.get_write_buffer_size: Callable[[], int] = protocol.transport.get_write_buffer_size
+
+    def write_chunk(self, data: bytes) -> None:
+        """Write a piece of the body in chunked coding (RFC 9112 §7.1)."""
+        transport = self._protocol.transport
+        if not transport.is_closing():
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def finish(self) -> None:
+        """Write the last chunk and close once it is out."""
+        transport = self._protocol.transport
+        if not transport.is_closing():
+            transport.write(b"0\r\n\r\n")
+            transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._protocol.transport.abort()
+
+
+class PushProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with the transport on offer, and refusals that give nothing away."""
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        super().on_message_begin()
+        extensions: dict[str, Any] = {EXTENSION: _DirectTransport(self)}
+        self.scope["extensions"] = extensions
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the cause is not for the peer
+        """Refuse what is not HTTP, in the words of PROTOCOL §7."""
+        lines = [b"HTTP/1.1 400 Bad Request", b"content-type: application/json", b"connection: close"]
+        lines += [b"cache-control: no-store", b"content-length: %d" % len(_BAD_REQUEST_BODY)]
+        lines += [b"%b: %b" % pair for pair in common_headers(os.urandom(8).hex(), production=False)]
+        self.transport.write(b"\r\n".join([*lines, b"", _BAD_REQUEST_BODY]))
+        self.transport.close()
+
+
+class PushServer(uvicorn.Server):
+    """A uvicorn server that lets its streams go first.
+
+    Attributes:
+        bound: The addresses it listens on, once it does.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        on_ready: Callable[["PushServer"], None] | None = None,
+        on_stop: Callable[[], Awaitable[None]] | None = None,
+        takes_signals: bool = True,
+    ) -> None:
+        """Wrap a configuration.
+
+        Args:
+            config: uvicorn's.
+            on_ready: Called when it listens.
+            on_stop: Awaited before open connections are waited for.
+            takes_signals: False for a second server in the same process.
+        """
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+        self._takes_signals = takes_signals
+        self.bound: list[tuple[str, int]] = []
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM, in one of the servers."""
+        if not self._takes_signals:
+            yield
+            return
+        with super().capture_signals():
+            yield
+            # Stopping was the orderly answer to the signal; raised again, it would look like a crash.
+            self._captured_signals.clear()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        self.bound = [server_socket.getsockname()[:2] for server in self.servers for server_socket in server.sockets]
+        if self._on_ready is not None and self.started:
+            self._on_ready(self)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of the streams, then of the rest."""
+        if self._on_stop is not None:
+            for server in self.servers:
+                server.close()
+            await self._on_stop()
+        await super().shutdown(sockets)
+
+
+async def serve_together(first: PushServer, second: PushServer) -> None:
+    """Run two servers until the first stops; then the second stops too."""
+    second_task = asyncio.create_task(second.serve())
+    try:
+        await first.serve()
+    finally:
+        second.should_exit = True
+        await second_task

@@ -1,0 +1,146 @@
+"""The store of a single node: everything in this process, gone with it.
+
+Bounds: ``history_size`` publications a channel, each within the frame limit; ``max_channels`` channels, beyond which
+the one untouched for longest is forgotten, and its readers are told by a new epoch.
+"""
+
+import os
+from collections import OrderedDict, deque
+from typing import Final
+
+from jitterbug.clock import Clock
+from jitterbug.protocol import base64
+from jitterbug.protocol.codes import GapReason
+from jitterbug.protocol.position import Position
+from jitterbug.protocol.publication import PreparedPublication
+from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.stores.base import Backlog, Deliver
+from jitterbug.stores.window import MovingWindows
+
+_EPOCH_BYTES: Final = 6
+_NS_PER_S: Final = 1_000_000_000
+
+
+def new_epoch() -> str:
+    """Eight random characters."""
+    return base64.encode_url(os.urandom(_EPOCH_BYTES))
+
+
+class _Log:
+    """One channel: its position, which outlives its data, and the data."""
+
+    __slots__ = ("entries", "epoch", "ids", "offset")
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.offset = 0
+        # Each: when it expires, the publication, the id it was published under.
+        self.entries: deque[tuple[int, PreparedPublication, str | None]] = deque()
+        self.ids: dict[str, Position] = {}
+
+    def forget(self, size: int, now_ns: int) -> None:
+        while self.entries and (len(self.entries) > size or self.entries[0][0] <= now_ns):
+            _, _, publication_id = self.entries.popleft()
+            if publication_id is not None:
+                self.ids.pop(publication_id, None)
+
+    def since(self, position: Position) -> Backlog:
+        here = Position(self.epoch, self.offset)
+        if position.epoch != self.epoch or position.offset > self.offset:
+            return Backlog(here, lost=GapReason.EPOCH)
+        missing = self.offset - position.offset
+        if missing > len(self.entries):
+            return Backlog(here, lost=GapReason.EXPIRED)
+        first = len(self.entries) - missing
+        return Backlog(here, [self.entries[index][1] for index in range(first, len(self.entries))])
+
+
+class MemoryStore:
+    """Implements :class:`jitterbug.stores.base.Store` without leaving the process."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        history_size: int = 100,
+        history_ttl_s: float = 300,
+        replay_window_ms: int = 10_000,
+        max_channels: int = 100_000,
+    ) -> None:
+        """Create an empty store.
+
+        Args:
+            clock: Judges the age of history.
+            history_size: Publications kept per channel; 0 = none.
+            history_ttl_s: How long each is kept, seconds.
+            replay_window_ms: See :class:`jitterbug.protocol.replay.ReplayWindow`.
+            max_channels: Channels whose position is remembered.
+        """
+        self._clock = clock
+        self._history_size = history_size
+        self._history_ttl_ns = int(history_ttl_s * _NS_PER_S)
+        self._max_channels = max_channels
+        self._logs: OrderedDict[str, _Log] = OrderedDict()
+        self._replay = ReplayWindow(replay_window_ms, max_entries=1_000_000, max_entries_per_kid=200_000)
+        self._windows = MovingWindows()
+        self._epoch = new_epoch()
+        self._deliver: Deliver | None = None
+
+    async def start(self) -> None:
+        """Nothing to connect to."""
+
+    async def stop(self) -> None:
+        """Nothing to let go of."""
+
+    def attach(self, deliver: Deliver) -> None:
+        """See :class:`jitterbug.stores.base.Broker`."""
+        self._deliver = deliver
+
+    async def append(self, channel: str, data: bytes, *, publication_id: str | None = None) -> Position:
+        """See :class:`jitterbug.stores.base.Broker`."""
+        now_ns = self._clock.monotonic_ns()
+        log = self._log(channel)
+        log.forget(self._history_size, now_ns)
+        if publication_id is not None and publication_id in log.ids:
+            return log.ids[publication_id]
+        log.offset += 1
+        position = Position(log.epoch, log.offset)
+        publication = PreparedPublication(channel, position, data)
+        if self._history_size and self._history_ttl_ns:
+            log.entries.append((now_ns + self._history_ttl_ns, publication, publication_id))
+            if publication_id is not None:
+                log.ids[publication_id] = position
+            log.forget(self._history_size, now_ns)
+        if self._deliver is not None:
+            self._deliver(publication)
+        return position
+
+    async def read(self, channel: str, since: Position | None) -> Backlog:
+        """See :class:`jitterbug.stores.base.Broker`."""
+        log = self._log(channel)
+        log.forget(self._history_size, self._clock.monotonic_ns())
+        return log.since(since) if since is not None else Backlog(Position(log.epoch, log.offset))
+
+    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+        """See :class:`jitterbug.stores.base.ReplayStore`."""
+        return self._replay.claim(kid, nonce, ts, now_ms)
+
+    async def admit(self, key: str, limit: int, window_s: float) -> float:
+        """See :class:`jitterbug.stores.base.LimitStore`."""
+        return self._windows.admit(key, limit, window_s, self._clock.monotonic_ns())
+
+    def channel_count(self) -> int:
+        """Channels whose position is remembered."""
+        return len(self._logs)
+
+    def _log(self, channel: str) -> _Log:
+        log = self._logs.get(channel)
+        if log is not None:
+            self._logs.move_to_end(channel)
+            return log
+        if len(self._logs) >= self._max_channels:
+            self._logs.popitem(last=False)
+            # Offsets of a channel that comes back start again: only another epoch tells its readers so.
+            self._epoch = new_epoch()
+        log = self._logs[channel] = _Log(self._epoch)
+        return log

@@ -1,0 +1,49 @@
+"""Exact moving windows: at most n in any span of time (R41).
+
+The ``limits`` package has this too, but its asyncio memory storage walks all its keys, a thread hop each, at every
+single hit: ten thousand clients that come back at once would cost a hundred million of them.
+"""
+
+from collections import OrderedDict, deque
+from typing import Final
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class MovingWindows:
+    """Counts by key. Bounded: beyond ``max_keys`` the one not used for longest is forgotten."""
+
+    __slots__ = ("_hits", "_max_keys")
+
+    def __init__(self, max_keys: int = 100_000) -> None:
+        self._hits: OrderedDict[str, deque[int]] = OrderedDict()
+        self._max_keys = max_keys
+
+    def admit(self, key: str, limit: int, window_s: float, now_ns: int) -> float:
+        """Count one, if the last ``window_s`` seconds hold fewer than ``limit``.
+
+        Args:
+            key: What is counted.
+            limit: At most so many.
+            window_s: In any span of so many seconds.
+            now_ns: Monotonic nanoseconds.
+
+        Returns:
+            0.0 when it was counted, else the seconds after which it would be.
+        """
+        window_ns = int(window_s * _NS_PER_S)
+        hits = self._hits.get(key)
+        if hits is None:
+            hits = self._hits[key] = deque()
+            if len(self._hits) > self._max_keys:
+                self._hits.popitem(last=False)
+        self._hits.move_to_end(key)
+        while hits and hits[0] <= now_ns - window_ns:
+            hits.popleft()
+        if len(hits) >= limit:
+            return (hits[0] + window_ns - now_ns) / _NS_PER_S
+        hits.append(now_ns)
+        return 0.0
+
+    def __len__(self) -> int:
+        return len(self._hits)
