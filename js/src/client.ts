@@ -1,0 +1,183 @@
+/** `connect`, and the object it gives to the application. */
+import { isObject } from "./canonical.ts";
+import { type Runtime, systemRuntime } from "./clock.ts";
+import { Counters } from "./counters.ts";
+import { Emitter } from "./emitter.ts";
+import { JitterbugError } from "./errors.ts";
+import { Handlers } from "./handlers.ts";
+import { unreadable } from "./http.ts";
+import { Link } from "./link.ts";
+import { assertChannel, assertRoom, readOptions, type Settings } from "./options.ts";
+import { isPosition } from "./payloads.ts";
+import { assertWebCrypto, freshId } from "./signing.ts";
+import type {
+  ConnectOptions,
+  Intercept,
+  KeyInfo,
+  Limits,
+  Position,
+  Publication,
+  PublicationHandler,
+  Push,
+  PushEvents,
+  Stats,
+  Status,
+} from "./types.ts";
+
+/**
+ * Opens a connection to a hub; resolves when its first frame, `hello`, is verified. Tries on through whatever may
+ * pass. Handlers for `options.channels` may be added later: what comes before is kept for them.
+ *
+ * @param base path or URL of the hub's API, such as "/api/jitterbug"
+ * @throws JitterbugError, with a code and a remedy, for what can never work: JB_INSECURE_CONTEXT, JB_UNAUTHORIZED,
+ * JB_FORBIDDEN, JB_REVOKED, JB_INVALID_REQUEST, JB_UNREADABLE, and wrong options; RangeError for a replay window
+ * below twice the skew
+ */
+export async function connect(base: string, options: ConnectOptions = {}): Promise<Push> {
+  return connectWith(systemRuntime, base, options);
+}
+
+/** As `connect`, with time and chance given. For tests. */
+export async function connectWith(runtime: Runtime, base: string, options: ConnectOptions): Promise<Push> {
+  assertWebCrypto();
+  const client = new Client(runtime, readOptions(base, options));
+  await client.start();
+  return client;
+}
+
+class Client implements Push {
+  readonly #counters = new Counters();
+  readonly #emitter: Emitter<PushEvents> = new Emitter((fault, name) => this.#fault(fault, name === "error"));
+  readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
+  readonly #link: Link;
+  #status: Status = { state: "connecting" };
+  #limits: Limits | null = null;
+  #key: KeyInfo | null = null;
+  #onFirstHello: () => void = () => undefined;
+
+  constructor(runtime: Runtime, settings: Settings) {
+    for (const channel of settings.channels.keys()) this.#handlers.hold(channel);
+    this.#link = new Link({
+      runtime,
+      settings: { ...settings, intercept: this.#guarded(settings.intercept) },
+      counters: this.#counters,
+      sink: {
+        status: (status) => this.#setStatus(status),
+        key: (key) => this.#setKey(key),
+        limits: (limits) => this.#setLimits(limits),
+        publication: (publication) => this.#deliver(publication),
+        gap: (gap) => this.#emitter.emit("gap", gap),
+        error: (error) => this.#emitter.emit("error", error),
+        watcher: () => (this.#emitter.has("frame") ? (seen) => this.#emitter.emit("frame", seen) : null),
+      },
+    });
+  }
+
+  /** Resolves at the first verified `hello`; rejects with the hub's refusal. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onFirstHello = resolve;
+      this.#link.run().then((refusal) => {
+        if (refusal === null) return;
+        this.#key = null;
+        const { code, remedy } = refusal;
+        this.#setStatus({ state: "refused", code, ...(remedy === null ? {} : { remedy }) });
+        reject(refusal);
+      }, reject);
+    });
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  get stats(): Stats {
+    return this.#counters.snapshot();
+  }
+
+  get limits(): Limits | null {
+    return this.#limits;
+  }
+
+  get key(): KeyInfo | null {
+    return this.#key;
+  }
+
+  subscribe(channel: string, handler: PublicationHandler): () => void {
+    assertChannel(channel);
+    if (this.#status.state === "closed") return () => undefined;
+    if (!this.#link.wants(channel)) assertRoom(this.#link.channelCount + 1);
+    const remove = this.#handlers.add(channel, handler);
+    this.#link.subscribe(channel);
+    return () => {
+      if (remove()) this.#link.unsubscribe(channel);
+    };
+  }
+
+  async publish(channel: string, data: unknown): Promise<Position> {
+    assertChannel(channel);
+    if (data === undefined) throw new JitterbugError("JB_NOT_JSON", "The data is not JSON");
+    const answer = await this.#link.send({ t: "pub", id: freshId(), ch: channel, data });
+    const position = isObject(answer) ? answer.pos : undefined;
+    if (!isPosition(position)) throw unreadable();
+    return position;
+  }
+
+  on<Name extends keyof PushEvents>(name: Name, listener: (value: PushEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  close(): void {
+    if (this.#status.state === "closed") return;
+    this.#link.stop();
+    this.#key = null;
+    this.#setStatus({ state: "closed" });
+    this.#emitter.clear();
+    this.#handlers.clear();
+  }
+
+  #setStatus(status: Status): void {
+    if (this.#status.state === "closed") return;
+    this.#status = status;
+    this.#emitter.emit("status", status);
+    if (status.state === "live") this.#onFirstHello();
+  }
+
+  #setKey(key: KeyInfo): void {
+    this.#key = key;
+    this.#emitter.emit("key", key);
+  }
+
+  #setLimits(limits: Limits): void {
+    this.#limits = limits;
+    this.#emitter.emit("limits", limits);
+  }
+
+  #deliver(publication: Publication): void {
+    const lost = this.#handlers.deliver(publication);
+    if (lost !== null) this.#emitter.emit("gap", lost);
+  }
+
+  /** An intercept is the application's code: when it throws, the frame is lost as if the network had lost it. */
+  #guarded(intercept: Intercept): Intercept {
+    return (text, handOn) => {
+      try {
+        intercept(text, handOn);
+      } catch (fault) {
+        this.#fault(fault, false);
+      }
+    };
+  }
+
+  /** What application code threw goes to the "error" listeners, or where uncaught errors go: it never vanishes. */
+  #fault(cause: unknown, inErrorListener: boolean): void {
+    if (!inErrorListener && this.#emitter.has("error")) {
+      const remedy = "Look at the cause: it is what the handler or listener threw.";
+      this.#emitter.emit("error", new JitterbugError("JB_LISTENER", "A listener threw", { remedy, cause }));
+      return;
+    }
+    queueMicrotask(() => {
+      throw cause;
+    });
+  }
+}

@@ -1,0 +1,72 @@
+/** The signed frame as text (PROTOCOL §1): its grammar, and the bytes a signature covers. No keys, no time. */
+import { isBase64Of32Bytes } from "./base64.ts";
+import { decodeNoting, encode, isObject } from "./canonical.ts";
+import { MalformedError } from "./errors.ts";
+import type { Frame, JsonObject } from "./types.ts";
+
+/** Ephemeral keys have 16 to 96 characters, configured ones 4 to 64; never a colon, so the signed text is unambiguous. */
+const KID = /^[A-Za-z0-9_-]{4,96}$/;
+/** No sign, fraction, exponent or leading zero (PROTOCOL §1, `ts`). */
+const DECIMAL_INTEGER = /^(?:0|[1-9][0-9]*)$/;
+const MEMBERS = 5;
+
+/** A frame whose grammar holds, with the canonical text of its payload. Nothing in it is verified yet. */
+export interface ParsedFrame {
+  readonly frame: Frame;
+  readonly payloadText: string;
+}
+
+/** How strictly to read. */
+export interface ParseOptions {
+  /** Refuse text that is not in canonical form as a whole. The hub sends nothing else, so the client insists. */
+  readonly requireCanonical: boolean;
+}
+
+/** Reads one frame. @throws MalformedError when any part of the grammar of PROTOCOL §1 does not hold */
+export function parseFrame(text: string, options: ParseOptions): ParsedFrame {
+  const { value, numberTexts } = decodeNoting(text);
+  if (!isObject(value) || Object.keys(value).length !== MEMBERS) throw new MalformedError();
+  const { kid, ts, nonce, sig, payload } = value;
+  if (!isKid(kid) || !isBase64Of32Bytes(nonce) || !isBase64Of32Bytes(sig)) throw new MalformedError();
+  if (!isTimeMs(ts) || !DECIMAL_INTEGER.test(numberTexts.get("ts") ?? "")) throw new MalformedError();
+  if (!isObject(payload)) throw new MalformedError();
+  const frame: Frame = { kid, ts, nonce, sig, payload };
+  const payloadText = encode(payload);
+  if (options.requireCanonical && frameText(frame, payloadText) !== text) throw new MalformedError();
+  return { frame, payloadText };
+}
+
+/** The frame in canonical form. `payloadText` must be the canonical text of its payload. */
+export function frameText(frame: Omit<Frame, "payload">, payloadText: string): string {
+  // Member names are in RFC 8785 order, and by grammar neither kid, nonce nor sig holds a character to escape.
+  const { kid, nonce, sig, ts } = frame;
+  return `{"kid":"${kid}","nonce":"${nonce}","payload":${payloadText},"sig":"${sig}","ts":${ts}}`;
+}
+
+/** The bytes that are signed: UTF-8 of `kid:ts:nonce:canonical(payload)` (PROTOCOL §1, R28). */
+export function signedBytes(
+  frame: Omit<Frame, "payload" | "sig">,
+  payloadText: string,
+): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${frame.kid}:${frame.ts}:${frame.nonce}:${payloadText}`);
+}
+
+/** Length in UTF-8 bytes, which is what every size limit counts (R58). */
+export function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Whether a value has the form of a key id. */
+export function isKid(value: unknown): value is string {
+  return typeof value === "string" && KID.test(value);
+}
+
+/** Whether a value is a time in integer Unix milliseconds, at most 2^53 - 1. */
+export function isTimeMs(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** `payload.ch` where it is text, otherwise null. For displays: the frame may be unverified. */
+export function channelOf(payload: JsonObject): string | null {
+  return typeof payload.ch === "string" ? payload.ch : null;
+}

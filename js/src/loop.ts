@@ -1,0 +1,103 @@
+/** One stream after the other: a key, a connection, its end, what follows, the wait, again. */
+import { Backoff } from "./backoff.ts";
+import { type Runtime, sleep } from "./clock.ts";
+import type { Connection } from "./connection.ts";
+import { JitterbugError } from "./errors.ts";
+import type { EphemeralKey } from "./keys.ts";
+import { type NextStep, nextStep, type StreamEnd } from "./resume.ts";
+import type { KeyKeeper, StreamKey } from "./rotation.ts";
+import type { Status } from "./types.ts";
+
+/** A stream live for this long sets the back-off to its start again, ms. */
+const GOOD_BEHAVIOUR_MS = 10_000;
+
+/** What a StreamLoop needs. */
+export interface StreamLoopOptions {
+  readonly runtime: Runtime;
+  readonly keeper: KeyKeeper;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+  /** Makes the next connection, under this key. */
+  readonly connectionFor: (key: EphemeralKey) => Connection;
+  readonly onStatus: (status: Status) => void;
+}
+
+/** Runs until the hub refuses for good or the signal aborts. */
+export class StreamLoop {
+  readonly #options: StreamLoopOptions;
+  readonly #backoff: Backoff;
+  #everLive = false;
+  #liveSinceMs: number | null = null;
+
+  constructor(options: StreamLoopOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.runtime.random);
+  }
+
+  /** The `hello` of the present stream is verified. Returns whether a stream has been live before. */
+  live(): boolean {
+    const again = this.#everLive;
+    this.#everLive = true;
+    this.#liveSinceMs = this.#options.runtime.monotonicMs();
+    this.#options.onStatus({ state: "live" });
+    return again;
+  }
+
+  /** Resolves with the hub's refusal, or with null when the signal has aborted. */
+  async run(): Promise<JitterbugError | null> {
+    const { runtime, signal } = this.#options;
+    let avoidKid: string | null = null;
+    while (!signal.aborted) {
+      const { end, used } = await this.#oneStream(avoidKid);
+      if (signal.aborted) break;
+      const step = nextStep(end, this.#facts(used));
+      if (step.stop) return refusalOf(end, step);
+      if (used !== null) avoidKid = step.anotherKey ? used.key.kid : null;
+      const waitMs = this.#waitMs(step);
+      this.#tellWait(step, waitMs);
+      if (waitMs > 0) await sleep(runtime, waitMs, signal);
+    }
+    return null;
+  }
+
+  async #oneStream(avoidKid: string | null): Promise<{ end: StreamEnd; used: StreamKey | null }> {
+    const { keeper, signal, connectionFor } = this.#options;
+    this.#liveSinceMs = null;
+    try {
+      const used = await keeper.forStream(avoidKid);
+      if (signal.aborted) return { end: { kind: "cut" }, used };
+      return { end: await connectionFor(used.key).run(), used };
+    } catch (error) {
+      if (error instanceof JitterbugError) return { end: { kind: "keyless", error }, used: null };
+      return { end: { kind: "cut" }, used: null };
+    }
+  }
+
+  #facts(used: StreamKey | null): { everLive: boolean; freshKey: boolean; liveMs: number } {
+    const since = this.#liveSinceMs;
+    const liveMs = since === null ? 0 : this.#options.runtime.monotonicMs() - since;
+    if (liveMs >= GOOD_BEHAVIOUR_MS) this.#backoff.reset();
+    return { everLive: this.#everLive, freshKey: used?.fresh ?? false, liveMs };
+  }
+
+  #waitMs(step: NextStep): number {
+    if (step.wait === "none") return 0;
+    return step.wait === "exact" ? (step.askedMs ?? 0) : this.#backoff.afterMs(step.askedMs);
+  }
+
+  #tellWait(step: NextStep, waitMs: number): void {
+    this.#options.onStatus({
+      state: this.#everLive ? "reconnecting" : "connecting",
+      code: step.code,
+      ...(step.remedy === null ? {} : { remedy: step.remedy }),
+      retryAtMs: Math.round(this.#options.runtime.deviceMs() + waitMs),
+    });
+  }
+}
+
+function refusalOf(end: StreamEnd, step: NextStep): JitterbugError {
+  if (end.kind === "failed" || end.kind === "keyless") return end.error;
+  return new JitterbugError(step.code, "The hub ended this session", {
+    remedy: step.remedy ?? "Log in again.",
+  });
+}

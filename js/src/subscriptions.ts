@@ -1,0 +1,132 @@
+/** Changes to the subscriptions of an open stream: `sub` and `unsub`, one at a time, in the order they were wished for. */
+import { Backoff } from "./backoff.ts";
+import { type Runtime, sleep } from "./clock.ts";
+import { isPassing } from "./http.ts";
+import type { Receiver } from "./session.ts";
+import type { Position } from "./types.ts";
+
+/** What Subscriptions needs. */
+export interface SubscriptionsOptions {
+  readonly runtime: Runtime;
+  readonly receiver: Receiver;
+  /** Sends a payload on the open connection. */
+  readonly send: (payload: Change | { readonly t: "ping" }) => Promise<unknown>;
+  /** The hub refused a channel. */
+  readonly onRefused: (channel: string) => void;
+  /** Hub and client may differ over what is subscribed: start over with a new stream. */
+  readonly restart: () => void;
+}
+
+/** One change. `since` only in a `sub` that recovers. */
+export interface Change {
+  readonly t: "sub" | "unsub";
+  readonly ch: string;
+  readonly since?: Position;
+}
+
+/**
+ * The body of a new stream names all channels wanted then; what changes while it opens or is live waits here until the
+ * hub's `hello`, then goes up frame by frame.
+ */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #backoff: Backoff;
+  #waiting: Change[] = [];
+  /** Aborted with the stream; null while none is open or opening. */
+  #stream: AbortSignal | null = null;
+  #live = false;
+  #busy = false;
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.runtime.random);
+  }
+
+  /** A stream is being opened with the channels wanted now. */
+  opening(stream: AbortSignal): void {
+    this.#stream = stream;
+    this.#live = false;
+    this.#waiting = [];
+    stream.addEventListener("abort", () => {
+      if (this.#stream !== stream) return;
+      this.#stream = null;
+      this.#live = false;
+      this.#waiting = [];
+    });
+  }
+
+  /** Its `hello` has come. */
+  opened(): void {
+    this.#live = true;
+    void this.#drain();
+  }
+
+  add(channel: string): void {
+    if (this.#options.receiver.wants(channel)) return;
+    this.#options.receiver.want(channel, null);
+    this.#change({ t: "sub", ch: channel });
+  }
+
+  remove(channel: string): void {
+    if (!this.#options.receiver.wants(channel)) return;
+    this.#options.receiver.drop(channel, this.#stream !== null);
+    this.#change({ t: "unsub", ch: channel });
+  }
+
+  #change(change: Change): void {
+    if (this.#stream === null) return;
+    this.#waiting.push(change);
+    if (this.#live) void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let change = this.#next(); change !== undefined; change = this.#next()) {
+      await this.#apply(change);
+    }
+    this.#busy = false;
+  }
+
+  #next(): Change | undefined {
+    return this.#live ? this.#waiting.shift() : undefined;
+  }
+
+  /** Sends one change until the hub has answered or the stream is gone. Never rejects. */
+  async #apply(change: Change): Promise<void> {
+    const stream = this.#stream;
+    while (stream !== null && !stream.aborted) {
+      try {
+        await this.#options.send(change);
+        this.#backoff.reset();
+        return;
+      } catch (error) {
+        if (stream.aborted) return;
+        if (!isPassing(error)) return this.#refused(change, stream);
+        await sleep(this.#options.runtime, this.#backoff.afterMs(error.retryAfterMs), stream);
+      }
+    }
+  }
+
+  /**
+   * A hub answers alike whether it refuses the channel or no longer knows the connection. A `ping` tells them apart;
+   * without its answer a new stream settles the matter.
+   */
+  async #refused(change: Change, stream: AbortSignal): Promise<void> {
+    const { receiver, onRefused, restart } = this.#options;
+    const isKnown = change.t === "sub" && (await this.#isKnown());
+    if (stream.aborted) return;
+    if (!isKnown) return restart();
+    receiver.drop(change.ch, false);
+    onRefused(change.ch);
+  }
+
+  async #isKnown(): Promise<boolean> {
+    try {
+      await this.#options.send({ t: "ping" });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
