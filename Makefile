@@ -6,7 +6,7 @@ PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ vectors: setup ## write vectors/*.json anew
 
 lock: .make/python ## pin the newest versions in requirements/dev.txt
 	scripts/lock.sh --upgrade
+
+screenshots: setup browser ## take docs/images/*.png anew
+	$(PY) scripts/screenshots.py
 
 wheel: setup ## build the distribution, live page included
 	.venv/bin/uv build --no-build-isolation --python $(PY)

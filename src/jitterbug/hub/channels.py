@@ -52,24 +52,20 @@ class Channels:
             if len(waiting) > self._waiting_limit:
                 del waiting[0]
 
-    def begin(self, channel: str, connection: "Connection") -> None:
-        """Start joining: from here on nothing live is missed."""
-        self._joining.setdefault(channel, {})[connection] = []
+    def begin(self, channel: str, connection: "Connection") -> list[PreparedPublication]:
+        """Start joining: from here on nothing live is missed. Returns the list in which it gathers."""
+        waiting = self._joining.setdefault(channel, {})[connection] = []
+        return waiting
 
-    def complete(self, channel: str, connection: "Connection") -> list[PreparedPublication]:
-        """Become a reader; return what was published while joining."""
-        waiting = self._drop(self._joining, channel, connection)
+    def complete(self, channel: str, connection: "Connection") -> None:
+        """Become a reader."""
+        self._drop(self._joining, channel, connection)
         self._readers.setdefault(channel, {})[connection] = None
-        return waiting or []
 
     def leave(self, channel: str, connection: "Connection") -> None:
         """Stop reading, or joining."""
         self._drop(self._joining, channel, connection)
         self._drop(self._readers, channel, connection)
-
-    def is_joining(self, channel: str, connection: "Connection") -> bool:
-        """Whether :meth:`begin` was called and neither of the other two since."""
-        return connection in self._joining.get(channel, ())
 
     def __len__(self) -> int:
         """Channels that somebody reads here."""
@@ -79,11 +75,10 @@ class Channels:
         return iter(self._readers)
 
     @staticmethod
-    def _drop(table: dict[str, dict["Connection", T]], channel: str, connection: "Connection") -> T | None:
+    def _drop(table: dict[str, dict["Connection", T]], channel: str, connection: "Connection") -> None:
         members = table.get(channel)
         if members is None:
-            return None
-        value = members.pop(connection, None)
+            return
+        members.pop(connection, None)
         if not members:
             del table[channel]
-        return value

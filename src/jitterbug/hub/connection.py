@@ -15,12 +15,14 @@ from jitterbug.hub.ring import Ring
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.sink import Sink
 from jitterbug.protocol import canonical
-from jitterbug.protocol.codes import PROTOCOL_VERSION, ByeReason, Down, GapReason
+from jitterbug.protocol.codes import PROTOCOL_VERSION, USUAL_HEARTBEAT_S, ByeReason, Down, GapReason
 from jitterbug.protocol.publication import TAIL, Place, PreparedPublication, join_cursor
 from jitterbug.protocol.signing import FrameSigner
 
 _CONTROL_BURST: Final = 256
 _CONTROL_PER_S: Final = 20.0
+_CONTROL_LIMIT: Final = 1_024
+"""Own frames that may wait; beyond that the wire is cut."""
 _PENDING_LIMIT_BYTES: Final = 65_536
 """A wire that holds more than this is left alone until it has taken some."""
 
@@ -35,6 +37,7 @@ class Connection:
         kid: Key that signs its frames now.
         key_expires_at_ms: Last ``ts`` that key may sign; beyond it nothing is sent.
         places: Where each subscribed channel stands on this wire.
+        joining: Channels whose history is still being read, with what was published meanwhile.
         inbound: Limits what the client sends.
         in_ready: Queued for the next flush.
         is_waiting: Something waits for a token or a tick; the wheel will bring it up.
@@ -48,7 +51,7 @@ class Connection:
         "_bucket", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick", "_ring",
         "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick", "_written_bytes",
         "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending", "is_waiting",
-        "key_expires_at_ms", "opened_at_ns", "places", "rekey_hinted", "session",
+        "joining", "key_expires_at_ms", "opened_at_ns", "places", "rekey_hinted", "session",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +70,7 @@ class Connection:
         self.address = address
         self.key_expires_at_ms = key_expires_at_ms
         self.places: dict[str, Place] = {}
+        self.joining: dict[str, list[PreparedPublication]] = {}
         self.inbound = InboundLimiter(config.rate_capacity, config.rate_refill_per_s)
         self.in_ready = False
         self.is_waiting = False
@@ -92,7 +96,10 @@ class Connection:
         self._taken_bytes = 0
         self._stalled_since_ns = now_ns
         limits = {"burst": config.rate_capacity, "frame": config.max_frame_bytes, "rate": config.rate_refill_per_s}
-        self.control(Down.HELLO, limits=limits, v=PROTOCOL_VERSION)
+        unusual: dict[str, Any] = (
+            {} if config.heartbeat_s == USUAL_HEARTBEAT_S else {"hb": int(config.heartbeat_s * 1_000)}
+        )
+        self.control(Down.HELLO, limits=limits, v=PROTOCOL_VERSION, **unusual)
 
     # What waits.
 
@@ -114,7 +121,11 @@ class Connection:
             then: Called once the frame is signed.
             members: The rest of its payload.
         """
-        if not self.is_ending:
+        if self.is_ending:
+            return
+        if len(self._control) >= _CONTROL_LIMIT:
+            self.abort()  # a peer that asks for more than it takes must not fill the memory
+        else:
             self._control.append((kind, members, moves_cursor, then))
 
     def recover(self, publications: Iterable[PreparedPublication]) -> None:
@@ -163,14 +174,17 @@ class Connection:
         """
         self.in_ready = False
         if moment.now_ms > self.key_expires_at_ms:
+            if self.is_ending:
+                # Too late to sign the farewell (the process slept, the wire was full): the end itself is what is left.
+                self._control.clear()
+                self._sink.end()
             return None  # no usable key: everything waits for a new one, or for the end
         if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return moment.next_tick_ns
         parts: list[bytes] = []
         wake_ns = self._drain_control(parts, moment) if self._control else None
-        if not self.is_ending:
-            later_ns = self._drain_publications(parts, moment)
-            wake_ns = later_ns if wake_ns is None else wake_ns
+        if not self.is_ending and not self._control:  # nothing overtakes the hub's own: subscribed comes before msg
+            wake_ns = self._drain_publications(parts, moment)
         if parts:
             data = b"".join(parts)
             self._written_bytes += len(data)
@@ -219,6 +233,8 @@ class Connection:
                 self._append_publication(parts, moment.ts, publication, publication.recovered_tail())
                 count -= 1
                 waiting -= 1
+            if count and self._gaps:
+                self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(count):
                 publication = ring.pop()
                 self._append_publication(parts, moment.ts, publication, publication.tail)

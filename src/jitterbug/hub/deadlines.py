@@ -24,15 +24,17 @@ _END_MAX_MS: Final = 5_000
 class Deadlines:
     """The rules, by the hub's settings."""
 
-    __slots__ = ("_end_ms", "_heartbeat_ns", "_hint_ms", "_hub")
+    __slots__ = ("_end_ms", "_heartbeat_ns", "_hint_ms", "_hub", "_look_ns")
 
     def __init__(self, hub: "Hub") -> None:
         ttl_ms = hub.config.key_ttl_s * 1_000
         self._hub = hub
         self._heartbeat_ns = int(hub.config.heartbeat_s * _NS_PER_S)
-        # The client renews at 80 % of the life. A hint at 90 %; the end while the old key can still sign it.
-        self._hint_ms = int(ttl_ms * _HINT_SHARE)
-        self._end_ms = min(int(ttl_ms * _END_SHARE), _END_MAX_MS)
+        self._look_ns = min(self._heartbeat_ns, STALL_LIMIT_S * _NS_PER_S // 2)
+        # The client renews at 80 % of the life. A hint at 90 %; the end while the old key can still sign it, which is
+        # only ever tried in a tick.
+        self._end_ms = max(min(int(ttl_ms * _END_SHARE), _END_MAX_MS), 2 * hub.config.tick_ms)
+        self._hint_ms = max(int(ttl_ms * _HINT_SHARE), self._end_ms)
 
     def __call__(self, connection: Connection, moment: Moment) -> int | None:
         """Do what is due; return when to come again, monotonic nanoseconds; None = the connection is ending."""
@@ -43,7 +45,7 @@ class Deadlines:
             return None
         if connection.is_ending:
             # Something is still pending on its wire: look again whether it is ever taken.
-            return moment.now_ns + self._heartbeat_ns
+            return moment.now_ns + self._look_ns
         left_ms = connection.key_expires_at_ms - moment.now_ms
         if left_ms <= self._end_ms:
             hub.tell(FactCode.KEY_EXPIRED, connection)
@@ -60,4 +62,4 @@ class Deadlines:
                 connection.heartbeat_at_ns = moment.now_ns + self._heartbeat_ns
         mark_ms = self._end_ms if left_ms <= self._hint_ms else self._hint_ms
         key_ns = moment.now_ns + max(0, left_ms - mark_ms) * _NS_PER_MS
-        return min(connection.heartbeat_at_ns, key_ns)
+        return min(connection.heartbeat_at_ns, key_ns, moment.now_ns + self._look_ns)

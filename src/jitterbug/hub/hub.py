@@ -142,8 +142,8 @@ class Hub:
             return
         connection.is_closed = True
         self._dropped_before += connection.dropped
-        for channel in list(connection.places):
-            self.channels.leave(channel, connection)
+        for channel in [*connection.places, *connection.joining]:
+            self._leave(connection, channel)
         del self._by_conn[connection.conn]
         siblings = self._by_session[connection.session.id]
         del siblings[connection.conn]
@@ -212,27 +212,30 @@ class Hub:
         Raises:
             StoreError: The store is away.
         """
-        full = len(connection.places) >= MAX_CHANNELS_PER_CONNECTION and channel not in connection.places
-        if full or not await self.policy.allows(connection.session, "subscribe", channel):
-            self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "full" if full else "policy", channel)
+        allowed = await self.policy.allows(connection.session, "subscribe", channel)
+        # Nothing waits between this count and _join: no crowd of requests slips past the limit together.
+        known = channel in connection.places or channel in connection.joining
+        full = not known and len(connection.places) + len(connection.joining) >= MAX_CHANNELS_PER_CONNECTION
+        if full or not allowed:
+            self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "policy" if not allowed else "full", channel)
             return False
-        if channel in connection.places or self.channels.is_joining(channel, connection):
-            return True
-        self.channels.begin(channel, connection)
-        try:
+        if not known and not connection.is_closed:
             await self._join(connection, channel, since)
-        except BaseException:
-            self.channels.leave(channel, connection)
-            raise
         return True
 
     async def _join(self, connection: Connection, channel: str, since: Position | None) -> None:
-        backlog = await self.store.read(channel, since)
+        waiting = connection.joining[channel] = self.channels.begin(channel, connection)
+        try:
+            backlog = await self.store.read(channel, since)
+        except BaseException:
+            if connection.joining.get(channel) is waiting:
+                self._leave(connection, channel)
+            raise
+        if connection.joining.get(channel) is not waiting:
+            return  # it left while the store was asked, or the wire is gone
         # From here to the end nothing waits, so nothing live can slip in between.
-        waiting = self.channels.complete(channel, connection)
-        if connection.is_closed:
-            self.channels.leave(channel, connection)
-            return
+        del connection.joining[channel]
+        self.channels.complete(channel, connection)
         members: dict[str, Any] = {"ch": channel, "pos": backlog.position.to_json()}
         if since is not None:
             members["recovered"] = backlog.lost is None
@@ -261,10 +264,14 @@ class Hub:
 
     def unsubscribe(self, connection: Connection, channel: str, reason: str) -> None:
         """End a subscription and tell the client."""
-        self.channels.leave(channel, connection)
+        self._leave(connection, channel)
         connection.forget_channel(channel)
         connection.control(Down.UNSUBSCRIBED, ch=channel, reason=reason)
         self._tick.put(connection)
+
+    def _leave(self, connection: Connection, channel: str) -> None:
+        self.channels.leave(channel, connection)
+        connection.joining.pop(channel, None)
 
     # Publishing.
 

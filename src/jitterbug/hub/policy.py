@@ -1,12 +1,14 @@
 """Who may read and write which channel. Default deny (PROTOCOL §4, REQUIREMENTS §2.30)."""
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Final, Literal
 
 from jitterbug.hub.channels import is_channel, is_reserved
 from jitterbug.hub.sessions import Session
 
+_LOG: Final = logging.getLogger("jitterbug.policy")
 Action = Literal["subscribe", "publish"]
 Rule = Callable[[Session, Action, str], bool | Awaitable[bool]]
 """An application's rule, plain or async. Anything but True is a refusal; an exception is too, and is logged."""
@@ -34,7 +36,11 @@ class Policy:
         """Decide. A name nobody could use, and the hub's own channels for publishing, are refused before the rule."""
         if not is_channel(channel) or (action == "publish" and is_reserved(channel)):
             return False
-        verdict = self._rule(session, action, channel)
-        if inspect.isawaitable(verdict):
-            verdict = await verdict
+        try:
+            verdict = self._rule(session, action, channel)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
+        except Exception:
+            _LOG.exception("The rule failed, which refuses session %s to %s %r", session.hash, action, channel)
+            return False
         return verdict is True

@@ -5,6 +5,7 @@ no task, timer or queue for a connection or a delivery.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -76,10 +77,15 @@ class Tick:
         """Do one tick: deadlines, then those that waited for a token or for this tick, in the order they came."""
         moment = self.moment()
         for connection in self._deadlines.due(moment.now_ns):
-            if not connection.is_closed:
+            if connection.is_closed:
+                continue
+            try:
                 next_ns = self._on_deadline(connection, moment)
-                if next_ns is not None:
-                    self._deadlines.add(connection, next_ns)
+            except Exception:
+                _cut(connection)
+                continue
+            if next_ns is not None:
+                self._deadlines.add(connection, next_ns)
         woken = self._wakes.due(moment.now_ns)
         for connection in woken:
             connection.is_waiting = False
@@ -108,9 +114,15 @@ class Tick:
             try:
                 wake_ns = connection.flush(moment)
             except Exception:
-                _LOG.exception("Connection %s failed and is cut", connection.conn)
-                connection.abort()
+                _cut(connection)
                 continue
             if wake_ns is not None and not connection.is_waiting:
                 connection.is_waiting = True
                 self._wakes.add(connection, wake_ns)
+
+
+def _cut(connection: Connection) -> None:
+    """Cut a wire that raised, so that those after it in the same pass are served."""
+    _LOG.exception("Connection %s failed and is cut", connection.conn)
+    with contextlib.suppress(Exception):
+        connection.abort()

@@ -163,7 +163,7 @@ class Upstream:
         channel = frame.payload.get("ch")
         if not isinstance(channel, str):
             return Outcome(ErrorCode.INVALID, frame_id)
-        if channel in connection.places:
+        if channel in connection.places or channel in connection.joining:
             self._hub.unsubscribe(connection, channel, "asked")
         return Outcome(id=frame_id)
 

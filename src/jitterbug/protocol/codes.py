@@ -5,6 +5,8 @@ from typing import Final
 
 PROTOCOL_VERSION: Final = 1
 MAX_SAFE_INTEGER: Final = 2**53 - 1
+USUAL_HEARTBEAT_S: Final = 15
+"""What a client expects unless ``hello`` names another interval."""
 MAX_DEPTH: Final = 32
 """Nesting a frame may have, the frame object itself being 1."""
 

@@ -2,10 +2,11 @@
 
 After the checks of :mod:`jitterbug.protocol.verifying`, in this order:
 
-1. the type is one a hub sends; the first frame is ``hello`` and fixes ``conn``
+1. the type is one a hub sends; the first frame, and no other, is ``hello`` and fixes ``conn``
 2. ``conn`` is this connection, ``seq`` has not been seen: else refused as ``order``
 3. ``seq`` follows without a hole: else something was cut out, and the stream must be resumed
-4. per channel, ``offset`` follows the last one delivered: an older one is a duplicate, a later one a hole
+4. per channel, ``offset`` follows the last one delivered: an older one is a duplicate, a later one a hole. Only a
+   ``gap`` moves a known place forward, and nothing but a ``gap`` of ``epoch`` moves it back
 
 So an application sees each publication once and in order, or an explicit :class:`Gap`.
 """
@@ -13,7 +14,7 @@ So an application sees each publication once and in order, or an explicit :class
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jitterbug.protocol.codes import Down, Refusal
+from jitterbug.protocol.codes import Down, GapReason, Refusal
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.verifying import Authentic, KeyLookup, Refused, authenticate
@@ -135,9 +136,10 @@ class Receiver:
         seq, conn = payload.get("seq"), payload.get("conn")
         if type(seq) is not int or not isinstance(conn, str):
             return [Refused(Refusal.TYPE, frame.kid)]
-        if self.conn is None and (kind != Down.HELLO or seq != 1):
+        first = self.conn is None
+        if first != (kind == Down.HELLO) or (first and seq != 1):
             return [Refused(Refusal.ORDER, frame.kid)]
-        if seq <= self._last_seq or conn != (self.conn or conn):
+        if seq <= self._last_seq or (not first and conn != self.conn):
             return [Refused(Refusal.ORDER, frame.kid)]
         events: list[Event] = [] if seq == self._last_seq + 1 else [Hole("gap")]
         self._last_seq = seq
@@ -158,12 +160,26 @@ class Receiver:
         if kind is Down.MSG:
             return self._publication(channel, position, payload, frame.ts)
         if kind is Down.GAP:
-            self.positions[channel] = position
-            return [Gap(channel, position, str(payload.get("reason")))]
-        if payload.get("recovered") is not True:
-            # Nothing was asked for, so the channel starts here; or a gap follows and says where it does.
-            self.positions[channel] = position
-        return [Control(kind, payload)]
+            return self._gap(channel, position, str(payload.get("reason")))
+        return [Control(kind, payload), *self._subscribed(channel, position, payload)]
+
+    def _gap(self, channel: str, position: Position, reason: str) -> list[Event]:
+        last = self.positions.get(channel)
+        # A hub that never got to where we stand (its store lost the tail) says so: what comes next only looks old.
+        if last is not None and reason != GapReason.EPOCH and _reaches(last, position):
+            return []  # nothing of it is missing here, and to move back would be to deliver twice
+        self.positions[channel] = position
+        return [Gap(channel, position, reason)]
+
+    def _subscribed(self, channel: str, position: Position, payload: dict[str, Any]) -> list[Event]:
+        last = self.positions.get(channel)
+        if last is None:
+            self.positions[channel] = position  # no place was asked for, so the channel starts here
+        elif payload.get("recovered") is True and not _reaches(position, last):
+            return [Hole("gap")]  # what stands before us cannot send what comes after us
+        # Where it cannot recover, a gap follows and says where the channel goes on. Were the place moved by this
+        # frame, a gap cut out of the stream would never be missed.
+        return []
 
     def _publication(self, channel: str, position: Position, payload: dict[str, Any], ts: int) -> list[Event]:
         last = self.positions.get(channel)
@@ -176,3 +192,8 @@ class Receiver:
                 return [Publication(channel, payload.get("data"), position, payload.get("re") is True, ts)]
         # Not delivered: the history after the last good position comes again when the stream is resumed.
         return [Hole("gap")]
+
+
+def _reaches(position: Position, other: Position) -> bool:
+    """Whether nothing up to ``other`` is missing at ``position``."""
+    return position.epoch == other.epoch and position.offset >= other.offset

@@ -17,6 +17,9 @@ SECRET_BYTES: Final = 32
 """Least length of a key, 256 bits (R23)."""
 TAG_BYTES: Final = 32
 _BLOCK_BYTES: Final = 64
+# RFC 2104 §2: each byte of the key is XORed with one of two constants.
+_INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _NONCE_BYTES: Final = 32
 _POOL_NONCES: Final = 128
 
@@ -45,8 +48,8 @@ class MacKey:
         if len(secret) > _BLOCK_BYTES:
             secret = hashlib.sha256(secret).digest()
         block = secret.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
 
     def mac(self, message: bytes) -> bytes:
         """Return the 32-byte HMAC-SHA256 of ``message``."""

@@ -90,7 +90,13 @@ class SseDecoder:
     )
 
     def __init__(self, *, max_event_bytes: int) -> None:
-        """Args: max_event_bytes: bound for one event and for one line; a longer one ends the stream."""
+        """Start before the first byte.
+
+        Args:
+            max_event_bytes: Bound for one line, its field name included, and for the data of one event, with a line
+                end for each of its lines. Anything longer ends the stream, wherever the bytes were cut: leave room
+                for ``data: `` beside the largest frame.
+        """
         self._max_bytes = max_event_bytes
         self._buffer = b""
         self._skip_lf = False
@@ -110,6 +116,8 @@ class SseDecoder:
         return [found for line in self._lines(chunk) if (found := self._line(line)) is not None]
 
     def _lines(self, chunk: bytes) -> Iterator[bytes]:
+        if not chunk:
+            return  # says nothing, and must not make the decoder forget that a CR came last
         data = self._buffer + chunk
         if not self._started:
             if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -117,12 +125,13 @@ class SseDecoder:
                 return
             self._started = True
             data = data.removeprefix(_BOM)
-        if self._skip_lf and data:
+        if self._skip_lf:
             # The CR before it already ended the line.
             data = data.removeprefix(b"\n")
             self._skip_lf = False
         start = 0
         for match in _LINE_END.finditer(data):
+            self._bounded(match.start() - start)
             yield data[start : match.start()]
             start = match.end()
         self._skip_lf = start == len(data) and data.endswith(b"\r")

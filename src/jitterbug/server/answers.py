@@ -4,13 +4,16 @@ Nothing here says why: no field, value, key id, path, stack or library name. The
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
 
 from jitterbug.protocol.codes import ErrorCode
 
+_LOG = logging.getLogger("jitterbug.server")
 STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.UNAUTHORIZED: 401,
     ErrorCode.INVALID: 400,
@@ -70,3 +73,19 @@ def common_headers(request_id: str, *, production: bool) -> list[tuple[bytes, by
     """Headers that every answer has, errors and streams included."""
     headers = [*_BASE_HEADERS, (b"x-request-id", request_id.encode())]
     return [*headers, _HSTS] if production else headers
+
+
+def finished(respond: Callable[[], Response]) -> Response:
+    """Answer where nothing is waited for: with the headers that all have, and a log line where it is a refusal.
+
+    Args:
+        respond: Returns the answer or raises RefusedRequest.
+    """
+    request_id = os.urandom(8).hex()
+    try:
+        response = respond()
+    except RefusedRequest as refused:
+        _LOG.info("Request %s refused: %s (%s %s)", request_id, refused.cause, refused.status, refused.code)
+        response = refused.answer()
+    response.raw_headers.extend(common_headers(request_id, production=False))
+    return response

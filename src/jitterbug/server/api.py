@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jitterbug.errors import FrameTooLargeError, PublishError
+from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.upstream import Outcome
 from jitterbug.protocol import base64
@@ -57,7 +57,11 @@ class Api:
         body = await read_body(request.scope, request.receive, _SMALL_BODY_BYTES)
         if body.strip() and parse(body) != {}:
             raise RefusedRequest(ErrorCode.INVALID, "key request body")
-        wait_s = await push.limits.admit_key(session, client_address(request.scope))
+        try:
+            wait_s = await push.limits.admit_key(session, client_address(request.scope))
+        except StoreError:
+            self._tell(request, FactCode.KEY_REFUSED, session, "store")
+            raise
         if wait_s is not None:
             self._tell(request, FactCode.RATE_LIMITED, session, "keys")
             raise RefusedRequest(ErrorCode.RATE_LIMITED, "keys", headers={"retry-after": str(wait_s)})

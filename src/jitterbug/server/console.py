@@ -9,20 +9,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jitterbug.protocol.codes import ErrorCode
-from jitterbug.server.answers import RefusedRequest
+from jitterbug.server.answers import RefusedRequest, finished
 from jitterbug.server.handshake import check_development
+from jitterbug.server.sessions import AnonymousSessions
 
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_HEADERS: Final = {
-    "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
+_HEADERS: Final = {"cache-control": "no-store", "cross-origin-opener-policy": "same-origin"}
 _NAMES: Final = {"/": "index.html", "/index.html": "index.html"}
 _MISSING: Final = "The live page has not been built. Run: make setup\n"
 
@@ -30,9 +25,17 @@ _MISSING: Final = "The live page has not been built. Run: make setup\n"
 class Console:
     """Serves the page at ``/`` and hands everything below the base path to the hub."""
 
-    def __init__(self, base_path: str, hub: ASGIApp) -> None:
+    def __init__(self, base_path: str, hub: ASGIApp, sessions: AnonymousSessions | None = None) -> None:
+        """Put the page in front of a hub.
+
+        Args:
+            base_path: What belongs to the hub.
+            hub: Its ASGI application.
+            sessions: A visitor without a login gets one of these with the page; None = the page gives none.
+        """
         self._base_path = base_path
         self._hub = hub
+        self._sessions = sessions
         folder = resources.files("jitterbug.console")
         # Read once: what is not here cannot be asked for, whatever the path says.
         self._files = {
@@ -48,23 +51,24 @@ class Console:
             prefix = {"root_path": scope.get("root_path", "") + self._base_path}
             await self._hub({**scope, **prefix}, receive, send)
             return
-        response = self._answer(Request(scope, receive))
+        response = finished(lambda: self._answer(scope))
         response.headers.update(_HEADERS)
         await response(scope, receive, send)
 
-    def _answer(self, request: Request) -> Response:
-        try:
-            check_development(request.scope)
-        except RefusedRequest as refused:
-            return refused.answer()
-        if request.method not in {"GET", "HEAD"}:
-            return RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": "GET"}).answer()
-        path = request.url.path
+    def _answer(self, scope: Scope) -> Response:
+        check_development(scope)
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": "GET"})
+        path: str = scope["path"]
         name = _NAMES.get(path, path.removeprefix("/"))
         if name == "index.html" and name not in self._files:
             return PlainTextResponse(_MISSING, 503)
         if name not in self._files:
-            return RefusedRequest(ErrorCode.INVALID, "no such path", status=404).answer()
+            raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        headers = {"content-security-policy": _CSP} if name.endswith(".html") else {}
+        headers: dict[str, str] = {}
+        if name.endswith(".html"):
+            headers["content-security-policy"] = _CSP
+            if self._sessions is not None and self._sessions(Request(scope)) is None:
+                headers["set-cookie"] = self._sessions.cookie(self._sessions.create())
         return Response(self._files[name], media_type=media_type, headers=headers)

@@ -1,6 +1,7 @@
 """Who is asking, and from which page: checks made before anything moves (PROTOCOL §3, R40, REQUIREMENTS §2.19)."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -11,7 +12,7 @@ from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest
 
 _FOREIGN_SITES: Final = {"cross-site", "same-site"}
-_LOOPBACK_HOSTS: Final = {"localhost", "127.0.0.1", "[::1]"}
+_LOOPBACK_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 def is_loopback(address: str | None) -> bool:
@@ -39,11 +40,9 @@ def check_development(scope: Scope) -> None:
     Raises:
         RefusedRequest: It is somebody else.
     """
-    host = Headers(scope=scope).get("host", "")
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     if not is_loopback(client_address(scope)):
         raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked from another machine", status=403)
-    if name.lower() not in _LOOPBACK_HOSTS:
+    if _LOOPBACK_HOST.fullmatch(Headers(scope=scope).get("host", "")) is None:
         raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked by a foreign host name", status=403)
 
 

@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from jitterbug.protocol.codes import ErrorCode
-from jitterbug.server.answers import RefusedRequest
+from jitterbug.server.answers import RefusedRequest, finished
 from jitterbug.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -39,17 +38,15 @@ class Operator:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        response = self._answer(Request(scope, receive))
-        response.headers["x-content-type-options"] = "nosniff"
+        response = finished(lambda: self._answer(scope["path"], scope["method"]))
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)
 
-    def _answer(self, request: Request) -> Response:
-        path = request.url.path
+    def _answer(self, path: str, method: str) -> Response:
         if path not in _PATHS:
-            return RefusedRequest(ErrorCode.INVALID, "no such path", status=404).answer()
-        if request.method not in {"GET", "HEAD"}:
-            return RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": "GET"}).answer()
+            raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
+        if method not in {"GET", "HEAD"}:
+            raise RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": "GET"})
         if path == "/metrics":
             return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
         if path == "/health/ready" and self._hub.is_draining:

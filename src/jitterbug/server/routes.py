@@ -9,7 +9,6 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette._utils import get_route_path
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -88,7 +87,7 @@ class Routes:
         self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: list[tuple[bytes, bytes]]
     ) -> Response | None:
         push = self._push
-        path, method = get_route_path(scope), scope["method"]
+        path, method = _below_mount(scope), scope["method"]
         await push.ensure_started()
         if push.config.development:
             check_development(scope)
@@ -97,9 +96,10 @@ class Routes:
             raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
         request = Request(scope, receive)
         request.state.request_id = request_id
-        if path == "/publish" and method == "POST":
+        if path == "/publish":
             check_not_a_browser(scope)
-            return await self._api.publish(request)
+            if method == "POST":
+                return await self._api.publish(request)
         if path == "/health" and method in {"GET", "HEAD"}:
             return await self._api.health(request)
         listed = check_origin(scope, push.config.allowed_origins) if method in {*methods, "OPTIONS"} else None
@@ -126,6 +126,12 @@ class Routes:
             )
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "no session")
         return session
+
+
+def _below_mount(scope: Scope) -> str:
+    """The path as this application sees it, whatever it is mounted under (ASGI: ``path`` includes ``root_path``)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _cors(origin: str, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:

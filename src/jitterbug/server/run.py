@@ -86,7 +86,9 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
             on_ready(Listening(_url(public), _url(admin)))
 
     public = PushServer(
-        _config(settings.bind, Console(BASE_PATH, push.asgi), http=PushProtocol), on_ready=tell, on_stop=push.stop
+        _config(settings.bind, Console(BASE_PATH, push.asgi, push.own_sessions), http=PushProtocol),
+        on_ready=tell,
+        on_stop=push.stop,
     )
     admin = PushServer(_config(settings.admin_bind, Operator(push)), on_ready=tell, takes_signals=False)
     return public, admin
@@ -98,7 +100,7 @@ def _config(bind: tuple[str, int], app: object, http: type | str = "httptools") 
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=http,  # type: ignore[arg-type]
+        http=http,
         ws="none",
         lifespan="off",
         log_config=None,

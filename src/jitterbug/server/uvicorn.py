@@ -22,16 +22,22 @@ _BAD_REQUEST_BODY = b'{"error":"invalid request"}'
 
 
 class _DirectTransport:
-    """Implements :class:`jitterbug.server.sinks.Transport` over a uvicorn connection."""
+    """Implements :class:`jitterbug.server.sinks.Transport` over a uvicorn connection.
 
-    __slots__ = ("_protocol", "get_write_buffer_size")
+    Attributes:
+        is_used: A stream writes here.
+    """
+
+    __slots__ = ("_protocol", "get_write_buffer_size", "is_used")
 
     def __init__(self, protocol: "PushProtocol") -> None:
         self._protocol = protocol
+        self.is_used = False
         self.get_write_buffer_size: Callable[[], int] = protocol.transport.get_write_buffer_size
 
     def write_chunk(self, data: bytes) -> None:
         """Write a piece of the body in chunked coding (RFC 9112 §7.1)."""
+        self.is_used = True
         transport = self._protocol.transport
         if not transport.is_closing():
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -51,11 +57,25 @@ class _DirectTransport:
 class PushProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with the transport on offer, and refusals that give nothing away."""
 
+    _direct: _DirectTransport | None = None
+    _before: _DirectTransport | None = None
+
     def on_message_begin(self) -> None:
         """Start a request."""
         super().on_message_begin()
-        extensions: dict[str, Any] = {EXTENSION: _DirectTransport(self)}
+        self._before, self._direct = self._direct, _DirectTransport(self)
+        extensions: dict[str, Any] = {EXTENSION: self._direct}
         self.scope["extensions"] = extensions
+
+    def on_headers_complete(self) -> None:
+        """Start to serve it, unless it was sent behind a stream, which has no end to wait for.
+
+        The server would stop reading until then, and not see the client go.
+        """
+        if self._before is not None and self._before.is_used:
+            self.transport.abort()
+        else:
+            super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the cause is not for the peer
         """Refuse what is not HTTP, in the words of PROTOCOL §7."""

@@ -23,7 +23,7 @@ def log_fact(fact: Fact) -> None:
     if not _LOG.isEnabledFor(level):
         return
     members = {
-        "reason": fact.reason,
+        "reason": str(fact.reason) if fact.reason is not None else None,
         "request": fact.request_id,
         "address": fact.address,
         "session": fact.session,
