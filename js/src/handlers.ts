@@ -40,7 +40,7 @@ export class Handlers {
     for (const publication of held) this.#call(own, publication);
     return () => {
       if (!entry.handlers.delete(own) || entry.handlers.size > 0) return false;
-      if (this.#entries.get(channel) === entry) this.#entries.delete(channel);
+      this.#entries.delete(channel);
       return true;
     };
   }

@@ -42,6 +42,8 @@ describe("encode", () => {
     expect(() => encode(circle)).toThrow(MalformedError);
     expect(() => encode(nested(MAX_DEPTH + 1))).toThrow(MalformedError);
     expect(encode(nested(MAX_DEPTH))).toHaveLength(2 * MAX_DEPTH);
+    expect(() => encode(nestedObjects(MAX_DEPTH + 1))).toThrow(MalformedError);
+    expect(encode(nestedObjects(MAX_DEPTH))).toHaveLength(6 * MAX_DEPTH - 4);
   });
 });
 
@@ -99,6 +101,10 @@ describe("decodeUtf8", () => {
     expect(() => decodeUtf8(Uint8Array.of(0xff))).toThrow(MalformedError);
   });
 });
+
+function nestedObjects(depth: number): object {
+  return depth === 1 ? {} : { a: nestedObjects(depth - 1) };
+}
 
 function nested(depth: number): unknown {
   return depth === 0 ? undefined : depth === 1 ? [] : [nested(depth - 1)];

@@ -5,6 +5,7 @@ import { ManualRuntime } from "./support/clock.ts";
 describe("HubClock", () => {
   it("takes the server's time at half the round trip, and counts on monotonically (R32)", async () => {
     const runtime = new ManualRuntime();
+    await runtime.advance(7_000);
     const clock = new HubClock(runtime);
     const sentMs = runtime.monotonicMs();
     await runtime.advance(300);
@@ -16,8 +17,9 @@ describe("HubClock", () => {
     expect(clock.offsetMs()).toBe(5_001_150 - runtime.deviceMs());
   });
 
-  it("is the device's clock before the first answer", () => {
+  it("is the device's clock before the first answer", async () => {
     const runtime = new ManualRuntime();
+    await runtime.advance(7_000);
     expect(new HubClock(runtime).nowMs()).toBe(runtime.deviceMs());
     expect(new HubClock(runtime).jumped()).toBe(false);
   });
@@ -30,13 +32,15 @@ describe("HubClock", () => {
     await runtime.advance(8_000);
     clock.sync(1_008_000, sentMs);
     expect(clock.nowMs()).toBe(1_008_000);
+    clock.sync(1_009_000, runtime.monotonicMs() - 2_000);
+    expect(clock.nowMs()).toBe(1_010_000);
   });
 
   it("notices a sleep or a set clock, and takes any measurement after it", async () => {
     const runtime = new ManualRuntime();
     const clock = new HubClock(runtime);
     clock.sync(1_000_000, runtime.monotonicMs());
-    runtime.deviceOffsetMs += 900;
+    runtime.deviceOffsetMs += 1_000;
     expect(clock.jumped()).toBe(false);
     runtime.deviceOffsetMs += 60_000;
     expect(clock.jumped()).toBe(true);

@@ -29,7 +29,7 @@ describe("phaseOf", () => {
     [1_050, "verifyOnly"],
     [1_051, "forget"],
   ])("at %i of 1000, with a skew of 50: %s (R38)", (nowMs, phase) => {
-    expect(phaseOf({ issuedAtMs: 0, expiresAtMs: 1_000 }, nowMs, 50)).toBe(phase);
+    expect(phaseOf({ issuedAtMs: 7_000, expiresAtMs: 8_000 }, 7_000 + nowMs, 50)).toBe(phase);
   });
 });
 
@@ -83,11 +83,17 @@ describe("fetchKey", () => {
     expect(JSON.stringify(made)).not.toContain(good.secret);
   });
 
+  it("takes a life of a whole day", async () => {
+    expect(await asking({ ...good, expiresAt: NOW_MS + 86_400_000 })).toMatchObject({ kid: KID });
+  });
+
   it.each<[string, unknown]>([
     ["another algorithm (R20, R44, O14)", { ...good, algorithm: "none" }],
     ["times in seconds (R45, O21)", { ...good, expiresAt: 1_784_637_000 }],
     ["an end in the past", { ...good, expiresAt: NOW_MS }],
-    ["an end far away", { ...good, expiresAt: NOW_MS * 2 }],
+    ["an end more than a day away", { ...good, expiresAt: NOW_MS + 86_400_001 }],
+    ["a time as text", { ...good, serverTime: String(NOW_MS) }],
+    ["a time with a fraction", { ...good, expiresAt: NOW_MS + 600_000.5 }],
     ["31 bytes (R23)", { ...good, secret: Buffer.from(SECRET.slice(1)).toString("base64") }],
     ["33 bytes", { ...good, secret: Buffer.from([...SECRET, 1]).toString("base64") }],
     ["loose base64", { ...good, secret: good.secret.replace("=", "") }],

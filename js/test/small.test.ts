@@ -187,6 +187,23 @@ describe("Reports", () => {
   });
 });
 
+it("reports the first refusal at once, also after a flush that had nothing to say", async () => {
+  const runtime = new ManualRuntime();
+  await runtime.advance(7_000);
+  const sent: string[] = [];
+  const reports = new Reports(runtime, async (kind) => sent.push(kind));
+  await reports.flush();
+  reports.refused("stale");
+  await runtime.advance(0);
+  expect(sent).toEqual(["stale"]);
+  await runtime.advance(14_999);
+  reports.refused("order");
+  await runtime.advance(0);
+  expect(sent).toEqual(["stale"]);
+  await runtime.advance(1);
+  expect(sent).toEqual(["stale", "order"]);
+});
+
 describe("confirmKey", () => {
   const failing = (code: string) => new JitterbugError(code, "");
 

@@ -58,6 +58,11 @@ describe("SseDecoder", () => {
     );
   });
 
+  it("drops no line end at the start of a stream", () => {
+    expect(dataOf(new TextEncoder().encode("\ndata: x\n\n"))).toEqual(["x"]);
+    expect(dataOf(new TextEncoder().encode("data\n\n\n"), [6, 7])).toEqual([""]);
+  });
+
   it("waits for no byte after the end of an event", () => {
     expect(dataOf(new TextEncoder().encode("data: x\r\r"))).toEqual(["x"]);
   });

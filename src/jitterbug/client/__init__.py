@@ -1,1 +1,55 @@
-"""The Python client."""
+"""The Python client: verified streams, and publishing from a back end.
+
+Needs ``httpx2``: ``pip install "jitterbug-push[client]"``.
+"""
+
+from jitterbug.client.client import Stream, connect
+from jitterbug.client.notices import Notice, Paced, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.publisher import Publisher
+from jitterbug.client.refusals import (
+    ClosedError,
+    ForbiddenError,
+    HubError,
+    InsecureError,
+    InternalError,
+    InvalidRequestError,
+    NetworkError,
+    RateLimitedError,
+    RevokedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreadableError,
+)
+from jitterbug.protocol.position import Position
+from jitterbug.protocol.session import Gap, Publication
+from jitterbug.protocol.verifying import Refused
+
+__all__ = [
+    "ClosedError",
+    "ForbiddenError",
+    "Gap",
+    "HubError",
+    "InsecureError",
+    "InternalError",
+    "InvalidRequestError",
+    "NetworkError",
+    "Notice",
+    "Paced",
+    "Position",
+    "Publication",
+    "Publisher",
+    "RateLimitedError",
+    "Refused",
+    "RevokedError",
+    "Rotated",
+    "Stats",
+    "Status",
+    "Stream",
+    "TooLargeError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnreadableError",
+    "Unsubscribed",
+    "connect",
+]

@@ -233,7 +233,7 @@ class Connection:
                 self._append_publication(parts, moment.ts, publication, publication.recovered_tail())
                 count -= 1
                 waiting -= 1
-            if count and self._gaps:
+            if self._gaps and not catchup:
                 self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(count):
                 publication = ring.pop()

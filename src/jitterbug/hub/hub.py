@@ -197,6 +197,10 @@ class Hub:
         for connection in self.connections_of(session_id):
             self.bye(connection, ByeReason.REVOKED)
 
+    def is_revoked(self, session: Session) -> bool:
+        """Whether a session was ended by :meth:`revoke`, whatever its application still says of it."""
+        return session.id in self._revoked
+
     def wake(self, connection: Connection) -> None:
         """Flush a connection in the next pass: something was queued on it."""
         self._tick.put(connection)
@@ -241,9 +245,11 @@ class Hub:
             members["recovered"] = backlog.lost is None
         starts_at = since if since is not None and backlog.lost is None else backlog.position
         connection.places[channel] = Place(channel, starts_at)
-        connection.control(Down.SUBSCRIBED, moves_cursor=True, **members)
+        connection.control(Down.SUBSCRIBED, moves_cursor=backlog.lost is None, **members)
         if backlog.lost is not None:
-            connection.lose(Place(channel, backlog.position), backlog.lost)
+            # At once, and the cursor moves with it: cut off in between, a client that resumes by cursor hears it again.
+            lost = {"ch": channel, "pos": members["pos"], "reason": backlog.lost.value}
+            connection.control(Down.GAP, moves_cursor=True, **lost)
         connection.recover(backlog.publications)
         self._catch_up(connection, backlog.position, waiting)
         self._tick.put(connection)

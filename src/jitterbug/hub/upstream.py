@@ -122,16 +122,26 @@ class Upstream:
             if not await hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
                 return refuse(Refusal.REPLAY, verdict.kid)
             return await self._act(session, verdict, address, request_id)
-        except StoreError:
+        except StoreError as error:
             _LOG.exception("The store failed under request %s", request_id)
-            return Outcome(ErrorCode.INTERNAL)
+            hub.facts.emit(
+                Fact(
+                    code=FactCode.INTERNAL_ERROR,
+                    reason=type(error).__name__,
+                    session=session.hash,
+                    address=address,
+                    request_id=request_id,
+                )
+            )
+            frame_id = verdict.payload.get("id")
+            return Outcome(ErrorCode.INTERNAL, frame_id if _is_id(frame_id) else None)
 
     async def _act(self, session: Session, frame: Authentic, address: str | None, request_id: str | None) -> Outcome:
         payload = frame.payload
         kind, frame_id = payload.get("t"), payload.get("id")
-        well_formed = isinstance(kind, str) and kind in Up.__members__.values() and (
-            frame_id is None or (isinstance(frame_id, str) and 0 < len(frame_id) <= _MAX_ID_CHARS)
-        )  # fmt: skip
+        well_formed = (
+            isinstance(kind, str) and kind in Up.__members__.values() and (frame_id is None or _is_id(frame_id))
+        )
         connection = self._hub.connection(session, payload.get("conn"))
         reason = None if well_formed and connection is not None else Refusal.TYPE
         self._hub.facts.emit(
@@ -220,6 +230,10 @@ class Upstream:
             if len(self._strays) > _MAX_STRAYS:
                 self._strays.popitem(last=False)
         return limiter
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID_CHARS
 
 
 def _refused(reason: Refusal, retry_after_s: int) -> Outcome:

@@ -31,7 +31,7 @@ from jitterbug.hub.upstream import Upstream
 from jitterbug.protocol import base64
 from jitterbug.protocol.keys import RootKey, RootKeys
 from jitterbug.protocol.position import Position
-from jitterbug.server.drain import drain
+from jitterbug.server.drain import drain, server_told_to_stop
 from jitterbug.server.limits import EndpointLimits
 from jitterbug.server.routes import Routes
 from jitterbug.server.sessions import AnonymousSessions, Resolver
@@ -115,10 +115,16 @@ class Jitterbug:
     async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
         """Lifespan for a Starlette or FastAPI application: starts the hub, and drains it at the end."""
         await self.ensure_started()
+        leaving = asyncio.create_task(self._leave_with_the_server(), name="jitterbug-leave")
         try:
             yield
         finally:
+            leaving.cancel()
             await self.stop()
+
+    async def _leave_with_the_server(self) -> None:
+        await server_told_to_stop()
+        await self.drain()
 
     async def ensure_started(self) -> None:
         """Start, if nobody has: a mounted application gets no lifespan of its own."""
@@ -160,7 +166,9 @@ class Jitterbug:
         await self._routes(scope, receive, send)
 
     def has_expired(self, session: Session) -> bool:
-        """Whether a login is over."""
+        """Whether a login is over, by its time or because it was revoked."""
+        if self.hub.is_revoked(session):
+            return True
         return session.expires_at is not None and self.clock.now_ms() >= session.expires_at * 1_000
 
     # Use.

@@ -86,7 +86,7 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
             on_ready(Listening(_url(public), _url(admin)))
 
     public = PushServer(
-        _config(settings.bind, Console(BASE_PATH, push.asgi, push.own_sessions), http=PushProtocol),
+        _config(settings.bind, Console(BASE_PATH, push.asgi, push.own_sessions)),
         on_ready=tell,
         on_stop=push.stop,
     )
@@ -94,13 +94,13 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
     return public, admin
 
 
-def _config(bind: tuple[str, int], app: object, http: type | str = "httptools") -> uvicorn.Config:
+def _config(bind: tuple[str, int], app: object) -> uvicorn.Config:
     host, port = bind
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=http,
+        http=PushProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -70,13 +70,13 @@ class TransportSink:
 class AsgiSink:
     """Gathers what is written until the stream's own coroutine has sent the last of it."""
 
-    __slots__ = ("_buffer", "_is_aborted", "_is_over", "_pending", "_wakeup")
+    __slots__ = ("_aborted", "_buffer", "_is_over", "_pending", "_wakeup")
 
     def __init__(self) -> None:
         self._buffer: list[bytes] = []
         self._pending = 0
         self._is_over = False
-        self._is_aborted = False
+        self._aborted = asyncio.Event()
         self._wakeup = asyncio.Event()
 
     encode = staticmethod(encode)
@@ -98,16 +98,17 @@ class AsgiSink:
 
     def abort(self) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
-        self._is_aborted = True
-        self.end()
+        self._aborted.set()
+
+    async def until_aborted(self) -> None:
+        """Wait for :meth:`abort`. Beside :meth:`pump`, which may be waiting for a peer that takes nothing."""
+        await self._aborted.wait()
 
     async def pump(self, send: Send) -> None:
         """Send what is written until the end."""
         while True:
             await self._wakeup.wait()
             self._wakeup.clear()
-            if self._is_aborted:
-                return
             data = b"".join(self._buffer)
             self._buffer.clear()
             if data:

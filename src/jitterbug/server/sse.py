@@ -134,7 +134,7 @@ class Stream:
         try:
             await self._subscribe(connection, channels)
             if isinstance(sink, AsgiSink):
-                await _first_of(sink.pump(send), _until_gone(receive))
+                await _first_of(sink.pump(send), sink.until_aborted(), _until_gone(receive))
             else:
                 await _until_gone(receive)
         finally:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,6 +18,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from jitterbug.server.answers import common_headers
 from jitterbug.server.sinks import EXTENSION
 
+_SEND_BUFFER_BYTES: Final = 65_536
+"""Linux would take up to 4 MiB for a peer that does not read, and hide from the hub that it does not."""
+_MAX_HEAD_BYTES: Final = 65_536
+"""Of a request's line and headers, beyond the first read."""
+HEAD_TIMEOUT_S: Final = 10
 _BAD_REQUEST_BODY = b'{"error":"invalid request"}'
 
 
@@ -59,9 +64,47 @@ class PushProtocol(HttpToolsProtocol):
 
     _direct: _DirectTransport | None = None
     _before: _DirectTransport | None = None
+    _heads = 0
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start a connection, with a small buffer in the kernel."""
+        super().connection_made(transport)
+        self._await_head()
+        accepted = transport.get_extra_info("socket")
+        if accepted is not None:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End it."""
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on. The parser keeps what it is given until a head is complete, so that is bounded here."""
+        heads = self._heads
+        super().data_received(data)
+        if self._head_timer is None or self._heads != heads:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("")
+
+    def _await_head(self) -> None:
+        """Give the peer some time for the next request's head (REQUIREMENTS §2.26)."""
+        if self._head_timer is None:
+            self._head_bytes = 0
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def on_message_begin(self) -> None:
         """Start a request."""
+        self._await_head()
         super().on_message_begin()
         self._before, self._direct = self._direct, _DirectTransport(self)
         extensions: dict[str, Any] = {EXTENSION: self._direct}
@@ -72,13 +115,18 @@ class PushProtocol(HttpToolsProtocol):
 
         The server would stop reading until then, and not see the client go.
         """
+        self._heads += 1
+        self._end_head()
         if self._before is not None and self._before.is_used:
             self.transport.abort()
         else:
             super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the cause is not for the peer
-        """Refuse what is not HTTP, in the words of PROTOCOL §7."""
+        """Refuse what is not HTTP, in the words of PROTOCOL §7; behind an answer that is not over, only close."""
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
+            self.transport.abort()
+            return
         lines = [b"HTTP/1.1 400 Bad Request", b"content-type: application/json", b"connection: close"]
         lines += [b"cache-control: no-store", b"content-length: %d" % len(_BAD_REQUEST_BODY)]
         lines += [b"%b: %b" % pair for pair in common_headers(os.urandom(8).hex(), production=False)]

@@ -1,0 +1,65 @@
+"""What the commands print: one line an error, and nothing that could move a terminal's cursor."""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+WHOLE: Final = "\N{CHECK MARK}"
+BROKEN: Final = "\N{BALLOT X}"
+_PLAIN: Final = {WHOLE: "ok", BROKEN: "NO"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that colours terminals only, honours NO_COLOR, and never breaks or decorates a line by itself."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def complain(code: str, text: str) -> None:
+    """Tell one error in one line on standard error."""
+    console(stderr=True).print(Text(f"jitterbug: {code}: {printable(text)}", style="red"))
+
+
+def seal(sign: str, stream: TextIO | None = None) -> str:
+    """The sign of a verified or refused frame, in letters where the terminal has no such character."""
+    encoding = (stream or sys.stdout).encoding or "ascii"
+    try:
+        sign.encode(encoding)
+    except UnicodeEncodeError:
+        return _PLAIN[sign]
+    return sign
+
+
+def printable(text: str) -> str:
+    """Escape what could move the cursor, change colours or reverse the reading order (CWE-150)."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+
+
+def compact(value: Any) -> str:
+    """JSON on one line, safe to print and still JSON."""
+    return printable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def clock_time(unix_ms: int) -> str:
+    """Local time of day with milliseconds."""
+    return datetime.fromtimestamp(unix_ms / 1_000).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def write_json(value: Any) -> None:
+    """One JSON object on one line, at once."""
+    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def paragraphs(command: Callable[..., object]) -> str:
+    """A docstring as help text: broken where the terminal ends, not where the source did."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.getdoc(command).split("\n\n"))  # type: ignore[union-attr]

@@ -1,0 +1,180 @@
+"""One connection, read to its end: every frame judged at once, every verdict acted on in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from jitterbug.client import resume
+from jitterbug.client.hub_clock import HubClock
+from jitterbug.client.inbox import Inbox
+from jitterbug.client.link import STRICT_FRAME_BYTES, Link
+from jitterbug.client.notices import Notice, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.refusals import NetworkError, UnreadableError
+from jitterbug.client.reports import Reports
+from jitterbug.client.resume import Step
+from jitterbug.client.rotation import Rotation
+from jitterbug.errors import CanonicalError
+from jitterbug.protocol.codes import PROTOCOL_VERSION, Down
+from jitterbug.protocol.session import Control, Event, Gap, Hole, Publication, Receiver
+from jitterbug.protocol.sse import SseDecoder
+from jitterbug.protocol.verifying import KeyLookup, Refused
+
+_MAX_EVENT_BYTES: Final = 1_048_576 + 4_096
+"""The largest MAX_FRAME_BYTES a hub can have, and its field names. The receiver holds frames to the hub's own limit."""
+
+
+class Intake:
+    """Reads connections, one after another.
+
+    Attributes:
+        leaving: Channels this side has given up and the hub may still send.
+        live_since_ms: When the connection's ``hello`` came, monotonic; None before it.
+    """
+
+    __slots__ = (
+        "_clock", "_inbox", "_kid", "_known", "_link", "_notify", "_posted", "_reports", "_rotation", "_silence_s",
+        "_stats", "leaving", "live_since_ms",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        clock: HubClock,
+        link: Link,
+        inbox: Inbox,
+        rotation: Rotation,
+        reports: Reports,
+        stats: Stats,
+        *,
+        keys: KeyLookup,
+        silence_s: float,
+        notify: Callable[[Notice], None],
+    ) -> None:
+        """Args: silence_s: without a good frame for this long the connection is dead. keys: this client's."""
+        self._clock = clock
+        self._link = link
+        self._inbox = inbox
+        self._rotation = rotation
+        self._reports = reports
+        self._stats = stats
+        self._known = keys
+        self._silence_s = silence_s
+        self._notify = notify
+        self._kid = ""
+        self._posted: set[str] = set()
+        self.leaving: set[str] = set()
+        self.live_since_ms: float | None = None
+
+    async def read(self, receiver: Receiver, chunks: AsyncIterator[bytes], kid: str) -> Step:
+        """Read a connection until it ends or has to be given up.
+
+        Args:
+            receiver: Judges its frames.
+            chunks: Its bytes, cut anywhere.
+            kid: Key it was asked for with.
+        """
+        self._kid, self._posted, self.live_since_ms = kid, set(receiver.positions), None
+        decoder = SseDecoder(max_event_bytes=_MAX_EVENT_BYTES)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._silence_s) as silence:
+                async for chunk in chunks:
+                    for event in decoder.feed(chunk):
+                        step, good = await self._frame(receiver, event.data)
+                        if step is not None:
+                            return step
+                        if good:  # a forger's frames do not keep a dead connection alive
+                            silence.reschedule(loop.time() + self._silence_s)
+        except TimeoutError:
+            return resume.SILENT
+        except (NetworkError, CanonicalError):
+            return resume.CUT
+        finally:
+            self._link.close()
+            self._stats.duplicates += receiver.duplicates
+        return resume.CUT
+
+    async def _frame(self, receiver: Receiver, data: bytes) -> tuple[Step | None, bool]:
+        """Judge one frame. Everything it brought is handed on before a step is taken."""
+        found = receiver.receive(data, self._clock.now_ms())
+        good = not (found and isinstance(found[0], Refused))
+        self._stats.verified += good
+        step: Step | None = None
+        for item in found:
+            step = self._take(receiver, item) or step
+        if step is resume.HOLE:
+            await self._reports.gap()
+        return step, good
+
+    def _take(self, receiver: Receiver, item: Event) -> Step | None:
+        match item:
+            case Publication():
+                if item.channel not in self.leaving:
+                    self._inbox.put(item)
+                return resume.BEHIND if self._inbox.is_full else None
+            case Gap():
+                self._stats.gaps += 1
+                self._inbox.put(item)
+            case Hole():
+                self._stats.gaps += 1
+                return resume.HOLE
+            case Refused():
+                self._stats.refused[item.reason] += 1
+                self._reports.refused(item.reason)
+                self._notify(item)
+            case Control():
+                return self._control(receiver, item.type, item.payload)
+        return None
+
+    def _control(self, receiver: Receiver, kind: Down, payload: dict[str, Any]) -> Step | None:
+        match kind:
+            case Down.HELLO:
+                return self._hello(receiver, payload)
+            case Down.REKEY:
+                return self._rekey(payload)
+            case Down.BYE:
+                return resume.after_bye(payload, self._live_ms())
+            case Down.UNSUBSCRIBED:
+                self._unsubscribed(receiver, payload)
+            case _:
+                return None
+        return None
+
+    def _hello(self, receiver: Receiver, payload: dict[str, Any]) -> Step | None:
+        if payload.get("v") != PROTOCOL_VERSION or receiver.conn is None:
+            return Step(UnreadableError.code, stop=True, error=UnreadableError())
+        limits = payload.get("limits")
+        limit = limits.get("frame") if isinstance(limits, dict) else None
+        self.live_since_ms = self._clock.monotonic_ms()
+        self._stats.connections += 1
+        self._link.open(receiver.conn, self._kid, self._posted, limit if type(limit) is int else STRICT_FRAME_BYTES)
+        self._rotation.look_again()
+        self._reports.connected()
+        self._notify(Status("live"))
+        return None
+
+    def _rekey(self, payload: dict[str, Any]) -> Step | None:
+        kid = payload.get("kid")
+        if not isinstance(kid, str):
+            self._rotation.hint()
+            return None
+        if self._known.find(kid) is None:
+            return resume.KEY_MISSING
+        self._link.kid = kid
+        self._stats.rotations += 1
+        self._rotation.look_again()
+        self._notify(Rotated(kid))
+        return None
+
+    def _unsubscribed(self, receiver: Receiver, payload: dict[str, Any]) -> None:
+        channel = payload.get("ch")
+        if not isinstance(channel, str):
+            return
+        receiver.positions.pop(channel, None)
+        self._link.channels.discard(channel)
+        if channel in self.leaving:
+            self.leaving.discard(channel)
+        else:
+            self._notify(Unsubscribed(channel, str(payload.get("reason"))))
+
+    def _live_ms(self) -> float:
+        return 0.0 if self.live_since_ms is None else self._clock.monotonic_ms() - self.live_since_ms

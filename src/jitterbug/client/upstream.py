@@ -1,0 +1,142 @@
+"""Frames from here to the hub: signed, sized, paced, sent by ``POST BASE/frames`` (PROTOCOL §4, §5)."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from jitterbug.client.backoff import Backoff
+from jitterbug.client.hub_clock import HubClock
+from jitterbug.client.keyring import HeldKey
+from jitterbug.client.keys import KeyKeeper
+from jitterbug.client.link import Link
+from jitterbug.client.notices import Notice, Paced
+from jitterbug.client.refusals import (
+    InvalidRequestError,
+    NetworkError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreadableError,
+)
+from jitterbug.client.transport import Transport
+from jitterbug.errors import FrameTooLargeError
+from jitterbug.protocol import canonical
+from jitterbug.protocol.codes import Up
+from jitterbug.protocol.position import Position
+
+_ID_BYTES: Final = 9
+_LEAST_PACE_S: Final = 0.05
+"""However little the hub asks for, being limited costs this long."""
+
+
+def new_id() -> str:
+    """A name for one request, 12 random characters."""
+    return secrets.token_urlsafe(_ID_BYTES)
+
+
+class Upstream:
+    """Sends over whatever connection is open."""
+
+    __slots__ = ("_backoff", "_clock", "_keys", "_link", "_notify", "_transport", "_turn")
+
+    def __init__(
+        self,
+        transport: Transport,
+        keys: KeyKeeper,
+        clock: HubClock,
+        link: Link,
+        *,
+        notify: Callable[[Notice], None],
+        random: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._keys = keys
+        self._clock = clock
+        self._link = link
+        self._notify = notify
+        self._backoff = Backoff(random)
+        self._turn = asyncio.Lock()
+
+    async def send(self, payload: dict[str, Any], key: HeldKey | None = None) -> dict[str, Any]:
+        """Sign a payload now and send it once.
+
+        A retry has to call again, so that it is signed anew: the hub would take the same frame for a replay.
+
+        Args:
+            payload: Of an upstream type.
+            key: Signs it; None = the newest.
+
+        Raises:
+            FrameTooLargeError: Before anything is sent.
+            CanonicalError: The payload is not JSON.
+            HubError: Refused.
+            NetworkError: No answer.
+        """
+        signer = (key or await self._keys.for_signing()).signer
+        frame = signer.sign(payload, self._clock.now_ms())
+        if len(frame) > self._link.max_frame_bytes:
+            raise FrameTooLargeError(len(frame), self._link.max_frame_bytes)
+        return await self._transport.post_frame(frame)
+
+    async def publish(self, channel: str, data: Any) -> Position:
+        """Publish, in the order of the calls; waits for a connection, and as long as the hub limits the rate (R54).
+
+        Raises:
+            HubError: Refused for another reason.
+            NetworkError: The answer was lost and the session with it, so it may or may not have been published.
+            JitterbugError: The stream ended for good, or see :meth:`send`.
+        """
+        canonical.encode(data)  # before any waiting
+        answer = await self._call({"t": Up.PUB.value, "ch": channel, "data": data})
+        position = Position.from_json(answer.get("pos"))
+        if position is None:
+            raise UnreadableError
+        return position
+
+    async def subscribe(self, channel: str, since: Position | None) -> None:
+        """Add a channel to the open connection. Raises as :meth:`publish` does."""
+        await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
+
+    async def unsubscribe(self, channel: str) -> None:
+        """Take a channel off the open connection. Raises as :meth:`publish` does."""
+        await self._call({"t": Up.UNSUB.value, "ch": channel})
+
+    async def _call(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Send until it is answered.
+
+        The id stays the same: the hub does once what one session asks for twice under one id, so a lost answer can be
+        asked for again. In another session it could be done twice, so there it is given up.
+        """
+        members = {name: value for name, value in payload.items() if value is not None or name == "data"}
+        members["id"] = new_id()
+        lost: NetworkError | None = None
+        lost_in = 0
+        async with self._turn:
+            while True:
+                conn, session = await self._link.wait(), self._keys.sessions
+                if lost is not None and session != lost_in:
+                    raise lost
+                try:
+                    answer = await self.send({**members, "conn": conn})
+                except RateLimitedError as error:
+                    await self._pause(error.retry_after_s, paced=True)
+                except UnavailableError as error:
+                    await self._pause(error.retry_after_s)
+                except NetworkError as error:
+                    if error.sent:
+                        lost, lost_in = error, session
+                    await self._pause(0)
+                except (UnauthorizedError, InvalidRequestError):
+                    # The hub does not know a connection that ended meanwhile: the next one may do.
+                    if self._link.conn == conn:
+                        raise
+                else:
+                    self._backoff.reset()
+                    return answer
+
+    async def _pause(self, asked_s: float, *, paced: bool = False) -> None:
+        wait_s = max(asked_s, _LEAST_PACE_S) if paced else self._backoff.at_least_ms(asked_s * 1_000) / 1_000
+        if paced:
+            self._notify(Paced(wait_s))
+        await asyncio.sleep(wait_s)

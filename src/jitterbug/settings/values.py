@@ -1,0 +1,109 @@
+"""The grammars of the values. Python's own conversions take far more than a person means (R76)."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from jitterbug.errors import SettingError
+
+_WHOLE: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_ENGINES: Final = ("memory", "redis", "rediss")
+
+
+def number(name: str, text: str, *, whole: bool) -> int | float:
+    """Read plain ASCII digits, with a fraction where the setting allows one.
+
+    No sign, exponent, underscore, space or digit of another script: ``5_000`` and full-width digits are what
+    ``int()`` would take for a number.
+    """
+    if whole:
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        raise SettingError(name, "is not a whole number in plain digits", remedy="Write it like 5000.")
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    raise SettingError(name, "is not a number in plain digits", remedy="Write it like 15 or 0.5.")
+
+
+def address(name: str, text: str) -> tuple[str, int]:
+    """Read ``host:port``, an IPv6 host in brackets."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[3]) > 65_535:
+        raise SettingError(name, "is not host:port", remedy="Write it like 127.0.0.1:8440 or [::1]:8440.")
+    host = match[1] or match[2]
+    if match[1]:
+        _network(name, host, "is not host:port")
+    return host, int(match[3])
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a listener on that host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def items(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list; empty text is an empty list."""
+    return tuple(item.strip() for item in text.split(",")) if text.strip() else ()
+
+
+def origins(name: str, text: str) -> tuple[str, ...]:
+    """Read origins as browsers write them (RFC 6454 §6.2)."""
+    for origin in items(text):
+        if "*" not in origin and not _ORIGIN.fullmatch(origin):
+            raise SettingError(
+                name,
+                "holds something that is not an origin",
+                remedy="Write scheme, host in lower case and port only, like https://app.example.org.",
+            )
+    return items(text)
+
+
+def networks(name: str, text: str) -> tuple[str, ...]:
+    """Read IP addresses and networks; the whole Internet is not a proxy."""
+    return tuple(_network(name, item, "holds something that is not an IP network") for item in items(text))
+
+
+def _network(name: str, text: str, problem: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise SettingError(name, problem, remedy="Write it like 10.0.0.0/8 or ::1.") from None
+    if network.prefixlen == 0:
+        raise SettingError(name, "trusts every address there is", remedy="Name the proxies' own network.")
+    return text
+
+
+def engine(name: str, text: str) -> str:
+    """Read the URL of the shared store. It may hold a password, so it is never repeated."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in _ENGINES and (text == "memory://" if parts.scheme == "memory" else bool(parts.hostname))
+        _ = parts.port
+    except ValueError:
+        valid = False
+    if not valid:
+        raise SettingError(name, "is not the URL of a store", remedy="Use memory:// or redis://host:6379/0.")
+    return text
+
+
+def path(text: str, cwd: Path) -> Path:
+    """Read a file name, relative to the working directory."""
+    return cwd / Path(text).expanduser()
+
+
+def readable(name: str, text: str, cwd: Path) -> Path:
+    """Read the name of a file that must be there."""
+    found = path(text, cwd)
+    try:
+        with found.open("rb"):
+            return found
+    except OSError:
+        raise SettingError(name, "names a file that cannot be read", remedy="Check path and permissions.") from None

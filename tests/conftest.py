@@ -1,0 +1,34 @@
+"""What every test may ask for, and how hard Hypothesis tries.
+
+``HYPOTHESIS_PROFILE=dev`` (default) is for the desk, ``ci`` for every change, ``deep`` for a night (with
+``--timeout=0``). A failure prints the blob that replays it.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from jitterbug.testing import ManualClock
+
+settings.register_profile("dev", max_examples=100, stateful_step_count=40, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=200, stateful_step_count=50, deadline=None, print_blob=True)
+settings.register_profile("deep", max_examples=10_000, stateful_step_count=100, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock of one's own."""
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Public test data kept beside the repository, not in it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("public test data (../shared/data) is not beside this checkout")
+    return SHARED_DATA

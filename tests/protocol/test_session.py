@@ -1,0 +1,540 @@
+"""What a client accepts from a stream: each publication once and in order, or its loss is told (PROTOCOL §5, R14)."""
+
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from jitterbug.protocol import FrameSigner
+from jitterbug.protocol.codes import Down, Refusal, Up
+from jitterbug.protocol.position import Position
+from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.session import LARGEST_FRAME_BYTES, Control, Event, Gap, Hole, Publication, Receiver
+from jitterbug.protocol.verifying import Refused, StaticKeys
+from jitterbug.testing import ManualClock
+from tests.protocol import outside
+from tests.protocol.outside import KID, NOW_MS, SECRET
+
+SKEW_MS = 5_000
+KEYS = StaticKeys({KID: SECRET})
+AT_1 = Position("e", 1)
+
+
+class Stream:
+    """The hub's side of one connection: frames with the right ``conn`` and ``seq``, signed when they are sent."""
+
+    def __init__(self, conn: str = "conn-1", signer: FrameSigner | None = None) -> None:
+        self.conn = conn
+        self.seq = 0
+        self.signer = signer or FrameSigner(KID, SECRET)
+
+    def frame(self, kind: str, now_ms: int = NOW_MS, **members: Any) -> bytes:
+        self.seq += 1
+        return self.signer.sign({"t": kind, "conn": self.conn, "seq": self.seq, **members}, now_ms)
+
+    def msg(self, channel: str, offset: int, *, epoch: str = "e", **members: Any) -> bytes:
+        return self.frame("msg", ch=channel, data=f"{channel}{offset}", pos=[epoch, offset], **members)
+
+    def hello(self, **members: Any) -> bytes:
+        return self.frame("hello", v=1, serverTime=NOW_MS, **members)
+
+
+def receiver(**positions: Position | None) -> Receiver:
+    return Receiver(KEYS, dict(positions), skew_ms=SKEW_MS)
+
+
+def opened(**positions: Position | None) -> tuple[Receiver, Stream]:
+    """A receiver that has seen ``hello``, and the stream it came on."""
+    stream, reader = Stream(), receiver(**positions)
+    reader.receive(stream.hello(), NOW_MS)
+    return reader, stream
+
+
+def refusal(events: list[Event]) -> Refusal | None:
+    """The reason where the frame was refused and nothing else happened."""
+    return events[0].reason if len(events) == 1 and isinstance(events[0], Refused) else None
+
+
+# The whole, under a network that does its worst
+
+
+class Network(RuleBasedStateMachine):
+    """A hub that publishes, loses history and renews epochs; a wire that drops, repeats, reorders, alters and delays.
+
+    Each channel has one list of all that was ever published. The client's place in it moves by one with each delivery
+    and jumps only by a gap it was told, so nothing is lost in silence, delivered twice or out of order.
+    """
+
+    CHANNELS = ("a", "b")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = ManualClock()
+        self.signer = FrameSigner(KID, SECRET)
+        self.window = ReplayWindow(2 * SKEW_MS)
+        self.published: dict[str, list[int]] = {channel: [] for channel in self.CHANNELS}
+        self.here = {channel: Position("e0", 0) for channel in self.CHANNELS}
+        self.history_from = {channel: Position("e0", 0) for channel in self.CHANNELS}
+        self.index_at = {(channel, Position("e0", 0)): 0 for channel in self.CHANNELS}
+        """How much of the list a position has behind it."""
+        self.place: dict[str, int | None] = dict.fromkeys(self.CHANNELS)
+        self.positions: dict[str, Position | None] = dict.fromkeys(self.CHANNELS)
+        self.serial = 0
+        self.seen: list[bytes] = []
+        self.connect()
+
+    # The hub
+
+    def connect(self) -> None:
+        self.serial += 1
+        self.stream = Stream(f"conn-{self.serial}", self.signer)
+        self.reader = Receiver(KEYS, self.positions, skew_ms=SKEW_MS, replay=self.window)
+        self.in_flight: deque[bytes] = deque()
+        self.accepted: set[int] = set()
+        self.holes = 0
+        self.pristine = True
+        self.send("hello", v=1)
+        for channel in self.CHANNELS:
+            self.subscribe(channel, self.positions[channel])
+
+    def send(self, kind: str, **members: Any) -> None:
+        self.in_flight.append(self.stream.frame(kind, self.clock.now_ms(), **members))
+
+    def send_msg(self, channel: str, position: Position, **members: Any) -> None:
+        serial = self.published[channel][self.index_at[channel, position] - 1]
+        self.send("msg", ch=channel, data=serial, pos=position.to_json(), **members)
+
+    def subscribe(self, channel: str, since: Position | None) -> None:
+        here, first = self.here[channel], self.history_from[channel]
+        members = {"ch": channel, "pos": here.to_json()}
+        if since is None:
+            self.send("subscribed", **members)
+        elif since.epoch == first.epoch and since.offset >= first.offset:
+            self.send("subscribed", **members, recovered=True)
+            for offset in range(since.offset + 1, here.offset + 1):
+                self.send_msg(channel, Position(here.epoch, offset), re=True)
+        else:
+            self.send("subscribed", **members, recovered=False)
+            self.send("gap", **members, reason="expired")
+
+    def append(self, channel: str) -> Position:
+        self.serial += 1
+        self.published[channel].append(self.serial)
+        here = self.here[channel]
+        self.here[channel] = position = Position(here.epoch, here.offset + 1)
+        self.index_at[channel, position] = len(self.published[channel])
+        return position
+
+    @rule(channel=st.sampled_from(CHANNELS), count=st.integers(min_value=1, max_value=3))
+    def publish(self, channel: str, count: int) -> None:
+        for _ in range(count):
+            self.send_msg(channel, self.append(channel))
+
+    @rule(channel=st.sampled_from(CHANNELS), count=st.integers(min_value=1, max_value=3))
+    def overflow(self, channel: str, count: int) -> None:
+        positions = [self.append(channel) for _ in range(count)]
+        self.send("gap", ch=channel, pos=positions[-1].to_json(), reason="overflow")
+
+    @rule(channel=st.sampled_from(CHANNELS))
+    def history_expires(self, channel: str) -> None:
+        self.history_from[channel] = self.here[channel]
+
+    @rule(channel=st.sampled_from(CHANNELS))
+    def history_starts_anew(self, channel: str) -> None:
+        self.serial += 1
+        self.here[channel] = self.history_from[channel] = start = Position(f"e{self.serial}", 0)
+        self.index_at[channel, start] = len(self.published[channel])
+        self.pristine = False
+
+    @rule()
+    def heartbeat(self) -> None:
+        self.send("hb", serverTime=self.clock.now_ms())
+
+    # The wire
+
+    @rule(count=st.integers(min_value=1, max_value=6))
+    def deliver(self, count: int) -> None:
+        for _ in range(min(count, len(self.in_flight))):
+            self.receive(self.in_flight.popleft())
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def drop(self) -> None:
+        self.pristine = False
+        self.seen.append(self.in_flight.popleft())
+
+    @precondition(lambda self: self.in_flight)
+    @rule(pick=st.integers(min_value=0))
+    def overtake(self, pick: int) -> None:
+        self.pristine = False
+        at = pick % len(self.in_flight)
+        data = self.in_flight[at]
+        del self.in_flight[at]
+        self.receive(data)
+
+    @precondition(lambda self: self.seen)
+    @rule(pick=st.integers(min_value=0))
+    def repeat(self, pick: int) -> None:
+        """A frame that went by earlier, delivered or not, of this connection or another."""
+        self.pristine = False
+        self.receive(self.seen[pick % len(self.seen)])
+
+    @precondition(lambda self: self.in_flight)
+    @rule(pick=st.integers(min_value=0), keep=st.booleans())
+    def alter(self, pick: int, *, keep: bool) -> None:
+        data = self.in_flight[0]
+        at, bit = divmod(pick % (len(data) * 8), 8)
+        events = self.reader.receive(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :], self.clock.now_ms())
+        assert refusal(events) in {Refusal.GRAMMAR, Refusal.KEY, Refusal.STALE, Refusal.SIGNATURE}
+        if not keep:
+            self.drop()
+
+    @rule(ms=st.sampled_from([1, 1_000, SKEW_MS + 1]))
+    def delay(self, ms: int) -> None:
+        self.pristine = self.pristine and not self.in_flight
+        self.clock.advance(ms=ms)
+
+    @rule(channel=st.sampled_from(CHANNELS))
+    def another_connection_speaks(self, channel: str) -> None:
+        other = Stream("conn-of-another-tab", self.signer)
+        other.seq = self.stream.seq
+        following = self.reader.positions[channel] or self.here[channel]
+        pos = [following.epoch, following.offset + 1]
+        data = other.frame("msg", self.clock.now_ms(), ch=channel, data="foreign", pos=pos)
+        assert refusal(self.reader.receive(data, self.clock.now_ms())) is Refusal.ORDER
+
+    @rule(channel=st.sampled_from(CHANNELS), count=st.integers(min_value=0, max_value=3), kept=st.booleans())
+    def reconnect(self, channel: str, count: int, *, kept: bool) -> None:
+        """With something published in between, which history may not hold any more."""
+        self.seen.extend(self.in_flight)
+        for _ in range(count):
+            self.append(channel)
+        if not kept:
+            self.history_expires(channel)
+        self.connect()
+
+    # The client
+
+    def receive(self, data: bytes) -> None:
+        self.seen.append(data)
+        payload = outside.members(data)["payload"]
+        events = self.reader.receive(data, self.clock.now_ms())
+        if refusal(events) is None:
+            # Which connection it is, hello says: an undelivered one of an earlier connection can take its place.
+            assert payload["conn"] == self.reader.conn
+            assert payload["seq"] not in self.accepted
+            self.accepted.add(payload["seq"])
+        for event in events:
+            self.happened(event, payload)
+        assert self.holes or len(self.accepted) == max(self.accepted, default=0), "missing frames, not told"
+        assert self.reader.positions is self.positions
+
+    def happened(self, event: Event, payload: dict[str, Any]) -> None:
+        match event:
+            case Publication(channel, data, position, recovered):
+                place = self.place[channel]
+                assert place is not None
+                assert self.published[channel][place] == data == payload["data"]
+                assert self.index_at[channel, position] == place + 1 == self.index_of(channel)
+                assert recovered == payload.get("re", False)
+                self.place[channel] = place + 1
+            case Gap(channel, position, reason):
+                assert reason == payload["reason"]
+                assert self.index_of(channel) == self.index_at[channel, position] >= (self.place[channel] or 0)
+                self.place[channel] = self.index_of(channel)
+            case Control(Down.SUBSCRIBED, _):
+                if self.place[payload["ch"]] is None:
+                    self.place[payload["ch"]] = self.index_of(payload["ch"])
+            case Hole(kind):
+                assert kind == "gap"
+                assert not self.pristine, "an honest wire and a hole"
+                self.holes += 1
+            case Refused(reason, kid):
+                assert reason in {Refusal.STALE, Refusal.REPLAY, Refusal.ORDER}
+                assert kid == KID
+                assert not self.pristine, "an honest wire and a refusal"
+
+    def index_of(self, channel: str) -> int:
+        position = self.positions[channel]
+        assert position is not None
+        return self.index_at[channel, position]
+
+    def teardown(self) -> None:
+        """On a last connection that works, everything arrives or is told."""
+        self.connect()
+        self.deliver(len(self.in_flight))
+        assert self.holes == 0
+        for channel in self.CHANNELS:
+            assert self.place[channel] == len(self.published[channel])
+            assert self.positions[channel] == self.here[channel]
+
+
+TestNetwork = Network.TestCase
+
+
+# One rule at a time
+
+
+def test_publications_follow_hello_and_subscribed() -> None:
+    reader, stream = receiver(a=None), Stream()
+    hello = reader.receive(stream.hello(), NOW_MS)
+    subscribed = reader.receive(stream.frame("subscribed", ch="a", pos=["e", 1]), NOW_MS)
+    msg = reader.receive(stream.msg("a", 2), NOW_MS + 7)
+
+    assert [event.type for event in hello + subscribed if isinstance(event, Control)] == [Down.HELLO, Down.SUBSCRIBED]
+    assert msg == [Publication("a", "a2", Position("e", 2), recovered=False, ts=NOW_MS)]
+    assert (reader.conn, reader.positions, reader.duplicates) == ("conn-1", {"a": Position("e", 2)}, 0)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Down if kind is not Down.HELLO])
+def test_nothing_is_taken_before_hello(kind: Down) -> None:
+    reader = receiver(a=AT_1)
+    stream = Stream()
+
+    assert refusal(reader.receive(stream.frame(kind, ch="a", pos=["e", 2], data=1), NOW_MS)) is Refusal.ORDER
+    assert (reader.conn, reader.positions) == (None, {"a": AT_1})
+
+
+def test_hello_has_seq_1() -> None:
+    reader, stream = receiver(), Stream()
+    stream.seq = 1
+
+    assert refusal(reader.receive(stream.hello(), NOW_MS)) is Refusal.ORDER
+    assert reader.conn is None
+
+
+def test_hello_comes_once() -> None:
+    reader, stream = opened()
+
+    assert refusal(reader.receive(stream.hello(limits={"frame": 1}), NOW_MS)) is Refusal.ORDER
+    assert refusal(reader.receive(stream.frame("hb"), NOW_MS)) is None
+
+
+@pytest.mark.parametrize("conn", ["conn-1", ""])
+def test_frames_of_another_connection_are_refused(conn: str) -> None:
+    """REQUIREMENTS §2.8."""
+    stream, other, reader = Stream(conn), Stream("conn-2"), receiver(a=AT_1)
+    other.seq = 1
+    reader.receive(stream.hello(), NOW_MS)
+
+    assert refusal(reader.receive(other.msg("a", 2), NOW_MS)) is Refusal.ORDER
+    assert reader.conn == conn
+    assert reader.receive(stream.msg("a", 2), NOW_MS) == [
+        Publication("a", "a2", Position("e", 2), recovered=False, ts=NOW_MS)
+    ]
+
+
+def test_a_frame_left_out_is_a_hole_and_one_that_comes_late_is_refused_r14() -> None:
+    reader, stream = opened()
+    late, next_ = stream.frame("hb"), stream.frame("hb")
+
+    assert reader.receive(next_, NOW_MS)[0] == Hole("gap")
+    assert refusal(reader.receive(late, NOW_MS)) is Refusal.ORDER
+
+
+def test_a_frame_again_is_a_replay_and_a_seq_again_is_out_of_order() -> None:
+    reader, stream = opened()
+    frame = stream.frame("hb")
+    stream.seq -= 1
+
+    assert refusal(reader.receive(frame, NOW_MS)) is None
+    assert refusal(reader.receive(frame, NOW_MS)) is Refusal.REPLAY
+    assert refusal(reader.receive(stream.frame("hb"), NOW_MS)) is Refusal.ORDER
+
+
+@pytest.mark.parametrize("kind", [*Up, "publish", "", "HELLO", "nothing", None, 1, True, ["hello"], {"t": "hello"}])
+def test_a_payload_that_no_hub_sends_is_refused_so_nothing_is_reflected(kind: Any) -> None:
+    """REQUIREMENTS §2.7."""
+    reader, stream = opened()
+
+    assert refusal(reader.receive(stream.frame(kind), NOW_MS)) is Refusal.TYPE
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"seq": None}, {"seq": "2"}, {"seq": 2.5}, {"seq": True}, {"conn": None}, {"conn": 1}, {"conn": ["conn-1"]}],
+)
+def test_a_payload_without_conn_or_seq_is_refused(members: dict[str, Any]) -> None:
+    reader, _ = opened()
+    payload = {"t": "hb", "conn": "conn-1", "seq": 2, **members}
+    frame = FrameSigner(KID, SECRET).sign({name: value for name, value in payload.items() if value is not None}, NOW_MS)
+
+    assert refusal(reader.receive(frame, NOW_MS)) is Refusal.TYPE
+
+
+@pytest.mark.parametrize("kind", ["msg", "gap", "subscribed"])
+@pytest.mark.parametrize(
+    "members",
+    [{"ch": "a"}, {"pos": ["e", 2]}, {"ch": 1, "pos": ["e", 2]}, {"ch": "a", "pos": ["e", -1]}, {"ch": "a", "pos": {}}],
+)
+def test_a_payload_that_names_no_place_is_refused_and_moves_nothing(kind: str, members: dict[str, Any]) -> None:
+    reader, stream = opened(a=AT_1)
+
+    assert refusal(reader.receive(stream.frame(kind, **members), NOW_MS)) is Refusal.TYPE
+    assert reader.positions == {"a": AT_1}
+
+
+def test_a_publication_delivered_before_is_dropped_and_counted() -> None:
+    reader, stream = opened(a=Position("e", 5))
+
+    assert reader.receive(stream.msg("a", 5, re=True), NOW_MS) == []
+    assert reader.receive(stream.msg("a", 4, re=True), NOW_MS) == []
+    assert (reader.duplicates, reader.positions) == (2, {"a": Position("e", 5)})
+
+
+@pytest.mark.parametrize("position", [None, Position("e", 5), Position("other", 6), Position("other", 0)])
+def test_a_publication_that_does_not_follow_is_a_hole_and_not_delivered(position: Position | None) -> None:
+    reader, stream = opened(a=position)
+
+    assert reader.receive(stream.msg("a", 7), NOW_MS) == [Hole("gap")]
+    assert reader.positions == {"a": position}
+    assert reader.duplicates == 0
+
+
+def test_a_channel_not_asked_for_delivers_nothing() -> None:
+    reader, stream = opened(a=AT_1)
+
+    assert reader.receive(stream.msg("b", 1), NOW_MS) == [Hole("gap")]
+    assert reader.positions == {"a": AT_1}
+
+
+def test_after_a_hole_only_publications_that_follow_are_delivered() -> None:
+    reader, stream = opened(a=AT_1, b=AT_1)
+    stream.msg("a", 2)
+    following, skipping = stream.msg("b", 2), stream.msg("a", 3)
+
+    assert reader.receive(following, NOW_MS) == [
+        Hole("gap"), Publication("b", "b2", Position("e", 2), recovered=False, ts=NOW_MS),
+    ]  # fmt: skip
+    assert reader.receive(skipping, NOW_MS) == [Hole("gap")]
+    assert reader.positions == {"a": AT_1, "b": Position("e", 2)}
+
+
+@pytest.mark.parametrize(("re", "recovered"), [(True, True), (False, False), (1, False), ("true", False)])
+def test_a_publication_from_history_says_so(re: Any, *, recovered: bool) -> None:
+    reader, stream = opened(a=AT_1)
+
+    assert reader.receive(stream.msg("a", 2, re=re), NOW_MS) == [
+        Publication("a", "a2", Position("e", 2), recovered=recovered, ts=NOW_MS)
+    ]
+
+
+@pytest.mark.parametrize(("epoch", "offset"), [("e", 2), ("e", 9), ("new", 0), ("new", 1)])
+def test_a_gap_is_told_and_moves_the_position(epoch: str, offset: int) -> None:
+    reader, stream = opened(a=AT_1)
+    gap = stream.frame("gap", ch="a", pos=[epoch, offset], reason="overflow")
+
+    assert reader.receive(gap, NOW_MS) == [Gap("a", Position(epoch, offset), "overflow")]
+    assert [type(event) for event in reader.receive(stream.msg("a", offset + 1, epoch=epoch), NOW_MS)] == [Publication]
+
+
+@pytest.mark.parametrize("offset", [0, 4, 5])
+def test_a_gap_behind_what_was_delivered_moves_nothing_back(offset: int) -> None:
+    """Or publications would be delivered twice."""
+    reader, stream = opened(a=Position("e", 5))
+
+    assert reader.receive(stream.frame("gap", ch="a", pos=["e", offset], reason="overflow"), NOW_MS) == []
+    assert reader.positions == {"a": Position("e", 5)}
+
+
+def test_a_resumed_channel_goes_on_from_its_position_while_it_recovers() -> None:
+    reader, stream = opened(a=AT_1)
+    reader.receive(stream.frame("subscribed", ch="a", pos=["e", 3], recovered=True), NOW_MS)
+    events = reader.receive(stream.msg("a", 2, re=True), NOW_MS) + reader.receive(stream.msg("a", 3, re=True), NOW_MS)
+
+    assert [event.data for event in events if isinstance(event, Publication)] == ["a2", "a3"]
+
+
+@pytest.mark.parametrize("members", [{"recovered": False}, {}, {"recovered": 1}])
+@pytest.mark.parametrize("pos", [["e", 9], ["new", 0]])
+def test_a_channel_that_cannot_recover_waits_for_its_gap(members: dict[str, Any], pos: list[Any]) -> None:
+    """Were the position moved by ``subscribed``, a gap cut out of the stream would never be missed."""
+    reader, stream = opened(a=AT_1)
+    events = reader.receive(stream.frame("subscribed", ch="a", pos=pos, **members), NOW_MS)
+
+    assert [type(event) for event in events] == [Control]
+    assert reader.positions == {"a": AT_1}
+    assert reader.receive(stream.frame("gap", ch="a", pos=pos, reason="expired"), NOW_MS) == [
+        Gap("a", Position(*pos), "expired")
+    ]
+
+
+@pytest.mark.parametrize("position", [Position("e", 4), Position("new", 9), Position("new", 0)])
+def test_a_channel_said_to_recover_to_a_place_that_ours_is_not_before_is_a_hole(position: Position) -> None:
+    """A hub in error or another stream: its next publications must neither pass for duplicates nor come twice."""
+    reader, stream = opened(a=Position("e", 5))
+    events = reader.receive(stream.frame("subscribed", ch="a", pos=position.to_json(), recovered=True), NOW_MS)
+
+    assert [type(event) for event in events] == [Control, Hole]
+    assert reader.positions == {"a": Position("e", 5)}
+
+
+@pytest.mark.parametrize("offset", [5, 6])
+def test_a_channel_may_recover_to_where_we_stand_or_later(offset: int) -> None:
+    reader, stream = opened(a=Position("e", 5))
+    events = reader.receive(stream.frame("subscribed", ch="a", pos=["e", offset], recovered=True), NOW_MS)
+
+    assert [type(event) for event in events] == [Control]
+    assert reader.positions == {"a": Position("e", 5)}
+
+
+@pytest.mark.parametrize("kind", ["hb", "unsubscribed", "join", "leave", "ack", "err", "rekey", "bye"])
+def test_other_frames_of_the_hub_are_handed_on(kind: str) -> None:
+    reader, stream = opened(a=AT_1)
+    payload = {"t": kind, "conn": "conn-1", "seq": 2, "ch": "a", "reason": "x"}
+
+    assert reader.receive(stream.frame(kind, ch="a", reason="x"), NOW_MS) == [Control(Down(kind), payload)]
+    assert reader.positions == {"a": AT_1}
+
+
+def test_hello_says_how_large_a_frame_may_be_r58() -> None:
+    reader, stream = receiver(), Stream()
+    reader.receive(stream.hello(limits={"frame": 512}), NOW_MS)
+    large = stream.frame("hb", filler="x" * 512)
+
+    assert refusal(reader.receive(large, NOW_MS)) is Refusal.SIZE
+    assert [type(event) for event in reader.receive(stream.frame("hb"), NOW_MS)] == [Hole, Control]
+
+
+@pytest.mark.parametrize(
+    "limits", [None, 5, [], {}, {"frame": None}, {"frame": "512"}, {"frame": True}, {"frame": 1.5}]
+)
+def test_without_a_limit_in_hello_frames_of_the_larger_profile_pass(limits: Any) -> None:
+    reader, stream = receiver(), Stream()
+    reader.receive(stream.hello(limits=limits), NOW_MS)
+    room = LARGEST_FRAME_BYTES - len(Stream().frame("hb", filler=""))
+
+    assert isinstance(reader.receive(stream.frame("hb", filler="x" * room), NOW_MS)[0], Control)
+    assert refusal(reader.receive(stream.frame("hb", filler="x" * (room + 1)), NOW_MS)) is Refusal.SIZE
+
+
+@pytest.mark.parametrize(("off_ms", "expected"), [(SKEW_MS, None), (-SKEW_MS, None), (SKEW_MS + 1, Refusal.STALE)])
+def test_stale_frames_are_refused_r32(off_ms: int, expected: Refusal | None) -> None:
+    reader, stream = opened()
+
+    assert refusal(reader.receive(stream.frame("hb"), NOW_MS + off_ms)) is expected
+
+
+def test_the_default_skew_is_5_seconds_and_the_window_twice_that() -> None:
+    reader = Receiver(KEYS, {})
+
+    assert (reader._skew_ms, reader._replay.window_ms) == (5_000, 10_000)
+
+
+def test_a_frame_that_is_not_in_canonical_form_is_refused() -> None:
+    reader, stream = opened()
+    frame = stream.frame("hb")
+
+    assert refusal(reader.receive(frame + b" ", NOW_MS)) is Refusal.GRAMMAR
+    assert refusal(reader.receive(frame, NOW_MS)) is None
+
+
+def test_a_window_shared_by_two_connections_remembers_the_frames_of_the_first() -> None:
+    window, stream = ReplayWindow(10_000), Stream()
+    hello = stream.hello()
+    first, second = (Receiver(KEYS, {}, replay=window) for _ in range(2))
+
+    assert refusal(first.receive(hello, NOW_MS)) is None
+    assert refusal(second.receive(hello, NOW_MS)) is Refusal.REPLAY

@@ -1,0 +1,186 @@
+"""``POST BASE/publish``: what a trusted back end publishes with a root key (PROTOCOL §6, R58)."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from jitterbug import Jitterbug
+from jitterbug.config import Secret
+from jitterbug.protocol.codes import Down
+from jitterbug.protocol.publication import largest_frame_bytes
+from jitterbug.protocol.signing import FrameSigner
+from tests.server import serving
+from tests.server.answers import assert_base, assert_refused
+from tests.server.conftest import development
+from tests.server.serving import Running
+from tests.server.visitor import Visitor
+
+Visit = Callable[..., Visitor]
+SECRET, PREVIOUS = bytes(range(32)), bytes(range(100, 140))
+_serial = itertools.count(1)
+
+
+@pytest.fixture(scope="module", params=["transport", "fastapi"])
+def hub(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A hub with a root key of its own and one that is being rotated out."""
+    config = development(
+        hmac_key_id="back-end", hmac_secret=Secret(SECRET), hmac_previous_keys={"before": Secret(PREVIOUS)}
+    )
+    running = serving.start(request.param, Jitterbug(config=config))
+    yield running
+    running.stop()
+
+
+def signed(payload: Any, kid: str = "back-end", secret: bytes = SECRET, off_ms: int = 0) -> Callable[[Visitor], bytes]:
+    return lambda visitor: FrameSigner(kid, secret).sign(payload, visitor.clock.now_ms() + off_ms)
+
+
+def publication(channel: str, data: Any = 1, **changes: Any) -> dict[str, Any]:
+    return {"t": "publish", "id": f"id-{next(_serial)}", "ch": channel, "data": data, **changes}
+
+
+def post(visitor: Visitor, make: Callable[[Visitor], bytes]) -> Any:
+    return visitor.post("/publish", make(visitor))
+
+
+def test_a_back_end_publishes_and_learns_the_position(hub: Running, visit: Visit, channel: str) -> None:
+    """Without a session; the same bytes reach every reader, signed for each."""
+    visitor = visit(hub)
+    stream = visitor.get_stream(channel)
+    stream.control(Down.SUBSCRIBED)
+    with Visitor(hub) as back_end:
+        answers = [post(back_end, signed(publication(channel, {"n": number}))) for number in (1, 2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    bodies = [answer.json() for answer in answers]
+    assert [sorted(body) for body in bodies] == [["ch", "pos"]] * 2
+    assert [body["pos"][1] for body in bodies] == [1, 2]
+    assert_base(answers[0].headers)
+    assert stream.take(2) == [{"n": 1}, {"n": 2}]
+    assert [item.position.to_json() for item in stream.publications()] == [body["pos"] for body in bodies]
+
+
+def test_the_previous_root_key_still_works(hub: Running, visit: Visit, channel: str) -> None:
+    """PROTOCOL §2: ``HMAC_PREVIOUS_KEYS``, while a root key is being rotated."""
+    assert post(visit(hub), signed(publication(channel), "before", PREVIOUS)).status_code == 200
+
+
+def test_the_same_frame_again_is_refused(hub: Running, visit: Visit, channel: str) -> None:
+    """R33: and nothing is published by it."""
+    visitor = visit(hub)
+    stream = visitor.get_stream(channel)
+    stream.control(Down.SUBSCRIBED)
+    frame = signed(publication(channel))(visitor)
+
+    assert visitor.post("/publish", frame).status_code == 200
+    for _ in range(3):
+        assert_refused(visitor.post("/publish", frame), 401)
+    hub.publish(channel, "end")
+    assert stream.take(2) == [1, "end"]
+
+
+def test_a_retry_is_signed_anew_and_changes_nothing(hub: Running, visit: Visit, channel: str) -> None:
+    """PROTOCOL §6: the ``id`` makes it idempotent; the answer is the first one's."""
+    visitor = visit(hub)
+    stream = visitor.get_stream(channel)
+    stream.control(Down.SUBSCRIBED)
+    once = publication(channel, "once")
+
+    bodies = [post(visitor, signed(once)).json() for _ in range(3)]
+    other = post(visitor, signed(once, "before", PREVIOUS)).json()
+
+    assert bodies == [bodies[0]] * 3
+    assert other["pos"][1] == 2, "one back end's ids mean nothing under another's key"
+    assert stream.take(2) == ["once", "once"]
+
+
+@pytest.mark.parametrize(
+    ("kid", "secret", "off_ms"),
+    [
+        ("back-end", PREVIOUS, 0),
+        ("nobody", SECRET, 0),
+        ("Back-end", SECRET, 0),
+        ("back-end", SECRET, -5_500),
+        ("back-end", SECRET, 5_500),
+    ],
+)
+def test_a_wrong_key_or_time_is_refused(
+    hub: Running, visit: Visit, channel: str, kid: str, secret: bytes, off_ms: int
+) -> None:
+    """R31, R32, R61: alike."""
+    assert_refused(post(visit(hub), signed(publication(channel), kid, secret, off_ms)), 401)
+
+
+def test_a_session_key_is_refused_here(hub: Running, visit: Visit, channel: str) -> None:
+    """PROTOCOL §6, REQUIREMENTS §2.5: and a root key where session keys belong."""
+    visitor = visit(hub)
+    assert_refused(visitor.post("/publish", visitor.sign(publication(channel))), 401)
+
+    conn = visitor.post_stream().conn
+    ping = {"t": "ping", "id": "1", "conn": conn}
+    assert_refused(visitor.post("/frames", signed(ping)(visitor)), 401)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"more": 1},
+        {"conn": "x"},
+        {"t": "pub"},
+        {"t": "msg"},
+        {"t": None},
+        {"ch": 1},
+        {"ch": None},
+        {"ch": ""},
+        {"ch": "a b"},
+        {"ch": "$sys/telemetry"},
+        {"ch": "x" * 129},
+        {"id": ""},
+        {"id": 7},
+        {"id": None},
+        {"id": "x" * 65},
+    ],
+    ids=str,
+)
+def test_a_payload_of_another_form_is_refused(hub: Running, visit: Visit, channel: str, changes: dict) -> None:
+    """R62: unknown members, other types, names that are no channel, the hub's own channels."""
+    answer = post(visit(hub), signed(publication(channel, **changes)))
+
+    assert_refused(answer, 400)
+
+
+@pytest.mark.parametrize("missing", ["t", "id", "ch", "data"])
+def test_every_member_is_needed(hub: Running, visit: Visit, channel: str, missing: str) -> None:
+    payload = publication(channel)
+    del payload[missing]
+
+    assert_refused(post(visit(hub), signed(payload)), 400)
+
+
+def test_what_would_not_fit_a_frame_is_refused_not_cut(hub: Running, visit: Visit, channel: str) -> None:
+    """R58: 413 at the publisher, by the size of the frame readers would get; the largest that fits arrives whole."""
+    visitor = visit(hub)
+    stream = visitor.get_stream(channel)
+    stream.control(Down.SUBSCRIBED)
+    fits = 1_024 - largest_frame_bytes(channel, b'""')
+
+    for data in ("x" * (fits + 1), "é" * (fits // 2 + 1)):
+        assert_refused(post(visitor, signed(publication(channel, data))), 413)
+    assert post(visitor, signed(publication(channel, "x" * fits))).status_code == 200
+
+    assert stream.take(1) == ["x" * fits]
+    assert 990 < len(stream.blocks()[-1].split(b"data: ")[1]) <= 1_024
+
+
+@pytest.mark.parametrize("data", [None, True, 0, -0.5, 1e300, "", [], {}, "😀\u2028\x7f", {"a": {"b": [1, None]}}])
+def test_any_json_value_arrives_as_it_was(hub: Running, visit: Visit, channel: str, data: Any) -> None:
+    """R27, R35."""
+    visitor = visit(hub)
+    stream = visitor.post_stream([channel])
+    stream.control(Down.SUBSCRIBED)
+
+    assert post(visitor, signed(publication(channel, data))).status_code == 200
+
+    assert stream.take(1) == [data]
