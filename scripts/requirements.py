@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from requirement_results import Results, Verdict, worst
-from requirement_tests import NamedTest, collect
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from requirement_results import Results, Verdict, worst
+from requirement_tests import NamedTest, collect
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CATALOGUE: Final = "docs/requirements.md"

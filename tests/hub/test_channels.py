@@ -21,7 +21,7 @@ LIMIT = 3
 
 def by_the_grammar(name: str) -> bool:
     """PROTOCOL §4, letter by letter."""
-    rest = name[1:] if name.startswith("$") else name
+    rest = name.removeprefix("$")
     return bool(rest) and len(name) <= 128 and set(rest) <= LETTERS
 
 
@@ -89,7 +89,7 @@ class Tables(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         for name in NAMES:
-            assert set(self.channels.readers(name)) == {reader for read, reader in self.reading if read == name}
+            assert set(self.channels.readers(name)) == {connection(who) for read, who in self.reading if read == name}
         for key, waiting in self.joining.items():
             assert self.gathered[key] == waiting, "the newest, in order"
         read = {name for name, _ in self.reading}

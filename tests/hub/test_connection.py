@@ -1,45 +1,18 @@
-"""One wire: what waits, what goes out when, and under which key (PROTOCOL §4, §5)."""
+"""One wire: what goes out, when, and what a receiver makes of it (PROTOCOL §4, §5)."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jitterbug.config import Config
-from jitterbug.hub.moment import Moment
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import ByeReason, Down, GapReason
 from jitterbug.protocol.position import Position, decode_cursor
 from jitterbug.protocol.publication import Place, PreparedPublication
 from jitterbug.protocol.session import Control, Hole, Publication
-from jitterbug.protocol.signing import FrameSigner
-from tests.hub.house import FULL_WIRE_BYTES, REALTIME, Client, House
+from tests.hub.bare_wire import EPOCH, NS_PER_S, TICK_NS, flush, publication, reader
+from tests.hub.house import FULL_WIRE_BYTES, REALTIME, House
 from tests.looped import in_loop
 from tests.strategies import json_values
-
-TICK_NS = 50_000_000
-NS_PER_S = 1_000_000_000
-EPOCH = "epoch-08"
-
-
-def flush(client: Client) -> int | None:
-    """One flush, now."""
-    return client.connection.flush(Moment(client.house.clock, TICK_NS))
-
-
-def reader(*channels: str, config: Config | None = None) -> Client:
-    """A client that stands at the start of some channels, with ``hello`` out."""
-    house = House(config or Config())
-    client = house.connect(positions={channel: Position(EPOCH, 0) for channel in channels})
-    for channel in channels:
-        client.connection.places[channel] = Place(channel, Position(EPOCH, 0))
-    flush(client)
-    assert client.kinds() == ["hello"]
-    return client
-
-
-def publication(offset: int, channel: str = "a") -> PreparedPublication:
-    """One whose data is its offset."""
-    return PreparedPublication(channel, Position(EPOCH, offset), b"%d" % offset)
 
 
 @in_loop
@@ -169,91 +142,6 @@ async def test_frames_are_signed_when_they_leave_not_when_they_are_queued() -> N
     assert client.seen[-1].frame["ts"] == client.house.clock.now_ms()
 
 
-# Overflow.
-
-
-@given(
-    batches=st.lists(
-        st.tuples(st.sampled_from(["a", "b"]), st.integers(min_value=1, max_value=150), st.integers(0, 3)), max_size=12
-    )
-)
-@in_loop
-async def test_r57_o25_o29_overflow_keeps_the_newest_hundred_and_is_told_as_a_gap(
-    batches: list[tuple[str, int, int]],
-) -> None:
-    client = reader("a", "b")
-    last = {"a": 0, "b": 0}
-    for channel, count, pause_s in batches:
-        for _ in range(count):
-            last[channel] += 1
-            client.connection.offer(publication(last[channel], channel))
-            assert client.connection.backlog <= 100
-        flush(client)
-        client.house.clock.advance(s=pause_s)
-    for _ in range(100):
-        client.house.clock.advance(s=1)
-        flush(client)
-
-    client.check_wire()  # no hole anywhere, whatever was dropped
-    assert client.connection.backlog == 0
-    assert len(client.publications()) + client.connection.dropped == sum(last.values())
-    for channel in last:
-        reached = client.reader.receiver.positions[channel]
-        assert reached is not None
-        assert reached.offset == last[channel]
-
-
-@in_loop
-async def test_r57_the_gap_says_up_to_where_and_comes_before_the_next_frame_of_its_channel() -> None:
-    client = reader("a")
-    for offset in range(1, 111):
-        client.connection.offer(publication(offset))
-    flush(client)
-
-    assert client.connection.dropped == 10
-    (gap,) = client.of("gap")
-    assert (gap["ch"], gap["pos"], gap["reason"]) == ("a", [EPOCH, 10], "overflow")
-    assert client.kinds()[:3] == ["hello", "gap", "msg"]
-    assert client.data()[0] == 11
-
-
-@in_loop
-async def test_r57_a_gap_waits_for_the_history_before_it_and_still_comes_before_what_follows_it() -> None:
-    """History, then what overflowed, then what is left: in one flush, with tokens enough for all of it."""
-    client = reader("a", config=REALTIME.with_changes(buffer_frames=10))
-    client.connection.recover([publication(offset) for offset in range(1, 6)])
-    for offset in range(6, 21):
-        client.connection.offer(publication(offset))
-    flush(client)
-
-    client.check_wire()
-    assert client.kinds() == ["hello", *["msg"] * 5, "gap", *["msg"] * 10]
-    assert client.of("gap")[0]["pos"] == [EPOCH, 10]
-    assert client.data() == [1, 2, 3, 4, 5, *range(11, 21)]
-
-
-@in_loop
-async def test_a_gap_is_told_at_once_where_nothing_else_waits() -> None:
-    client = reader("a")
-    client.connection.lose(Place("a", Position(EPOCH, 7)), GapReason.EXPIRED)
-
-    assert flush(client) is None
-    assert [(gap.position.offset, gap.reason) for gap in client.gaps()] == [(7, "expired")]
-    assert decode_cursor(client.seen[-1].cursor, ["a"]) == {"a": Position(EPOCH, 7)}
-
-
-@in_loop
-async def test_a_gap_needs_no_token() -> None:
-    client = reader("a")
-    for offset in range(1, 112):
-        client.connection.offer(publication(offset))
-    flush(client)
-    client.connection.lose(Place("b", Position(EPOCH, 4)), GapReason.OVERFLOW)
-    flush(client)
-
-    assert [gap.channel for gap in client.gaps()] == ["a", "b"]
-
-
 # The hub's own frames.
 
 
@@ -300,11 +188,10 @@ async def test_r57_a_peer_that_asks_for_more_than_it_takes_is_cut_before_it_fill
     for number in range(1_024):
         client.connection.control(Down.ACK, id=str(number))
         flush(client)
-    assert not client.sink.is_aborted
+    assert (client.sink.is_aborted, client.connection.is_ending) == (False, False)
 
     client.connection.control(Down.ACK, id="one too many")
-    assert client.sink.is_aborted
-    assert client.connection.is_ending
+    assert (client.sink.is_aborted, client.connection.is_ending) == (True, True)
     assert not client.connection._control
 
 
@@ -317,67 +204,6 @@ async def test_a_callback_runs_once_its_frame_is_signed() -> None:
     flush(client)
 
     assert order == ["signed"]
-
-
-# Stalled wires.
-
-
-@in_loop
-async def test_a_full_wire_is_left_alone_until_it_has_taken_some() -> None:
-    client = reader("a")
-    client.sink.filled_bytes = FULL_WIRE_BYTES
-    for offset in range(1, 10_001):
-        client.connection.offer(publication(offset))
-        client.connection.control(Down.HB) if offset == 5 else None
-    before = client.sink.writes
-
-    assert flush(client) == TICK_NS, "looks again in the next tick"
-    assert client.sink.writes == before
-    assert (client.connection.backlog, client.connection.dropped) == (100, 9_900)
-
-    client.sink.release()
-    flush(client)
-    client.check_wire()
-    assert client.kinds()[1:4] == ["hb", "gap", "msg"]
-    assert client.data() == list(range(9_901, 9_911))
-
-
-@in_loop
-async def test_a_wire_may_hold_some_while_it_is_written_to() -> None:
-    client = reader("a")
-    client.sink.hold()
-    for offset in range(1, 6):
-        client.connection.offer(publication(offset))
-        flush(client)
-        assert client.sink.pending_bytes() > 0
-    client.sink.release()
-
-    assert client.data() == [1, 2, 3, 4, 5]
-
-
-@in_loop
-async def test_stalled_means_nothing_taken_though_something_is_pending() -> None:
-    client = reader("a")
-    connection, limit_ns = client.connection, 30 * NS_PER_S
-    assert not connection.is_stalled(100 * NS_PER_S, limit_ns), "nothing pending, however long"
-    client.sink.hold()
-    connection.offer(publication(1))
-    flush(client)
-
-    assert not connection.is_stalled(110 * NS_PER_S, limit_ns)
-    assert not connection.is_stalled(129 * NS_PER_S, limit_ns)
-    assert connection.is_stalled(130 * NS_PER_S, limit_ns)
-    client.sink.release()
-    assert not connection.is_stalled(131 * NS_PER_S, limit_ns)
-
-
-@in_loop
-async def test_a_reader_that_takes_a_little_is_slow_but_not_stalled() -> None:
-    client = reader("a")
-    client.sink.filled_bytes = 1_000
-    for second in range(0, 600, 20):
-        client.sink.filled_bytes -= 1
-        assert not client.connection.is_stalled(second * NS_PER_S, 30 * NS_PER_S)
 
 
 # Cursors.
@@ -421,110 +247,6 @@ async def test_a_channel_that_ended_is_forgotten_in_ring_history_gaps_and_cursor
     assert [(p.channel, p.data) for p in client.publications()] == [("b", 1), ("b", 2)]
     assert client.gaps() == []
     assert decode_cursor(client.seen[-1].cursor, ["a", "b"]) == {"b": Position(EPOCH, 2)}
-
-
-# Keys.
-
-
-@in_loop
-async def test_r38_nothing_is_signed_under_an_expired_key() -> None:
-    client = reader("a")
-    connection, clock = client.connection, client.house.clock
-    connection.offer(publication(1))
-    clock.advance(ms=connection.key_expires_at_ms - clock.now_ms())
-    flush(client)
-    assert client.data() == [1], "its last millisecond is still its own"
-
-    clock.advance(ms=1)
-    connection.offer(publication(2))
-    connection.control(Down.HB)
-    before = client.sink.writes
-    assert flush(client) is None
-    assert client.sink.writes == before
-    assert connection.backlog == 1, "it waits in the ring"
-
-
-@in_loop
-async def test_r2_rekey_is_the_last_frame_under_the_old_key() -> None:
-    client = reader("a")
-    new = client.house.hub.issue_key(client.session)
-    client.keys.add(new)
-    client.connection.rekey_hinted = True
-    client.connection.rekey(FrameSigner(new.kid, new.secret), new.expires_at_ms + 5)
-    client.connection.control(Down.HB)
-    client.connection.offer(publication(1))
-    assert client.connection.kid == client.key.kid, "not before the frame that says so is out"
-    flush(client)
-
-    client.check_wire()
-    old = client.key.kid
-    assert [(seen.kind, seen.kid) for seen in client.seen] == [
-        ("hello", old), ("rekey", old), ("hb", new.kid), ("msg", new.kid),
-    ]  # fmt: skip
-    assert client.of("rekey")[0]["kid"] == new.kid
-    assert client.connection.key_expires_at_ms == new.expires_at_ms + 5
-    assert not client.connection.rekey_hinted
-
-
-# The end.
-
-
-@in_loop
-async def test_bye_is_the_last_frame_and_ends_the_wire() -> None:
-    client = reader("a")
-    client.connection.control(Down.HB)
-    client.connection.offer(publication(1))
-    client.connection.bye(ByeReason.LIFETIME, 700)
-    client.connection.control(Down.HB)
-    client.connection.bye(ByeReason.SLOW, 1)
-    assert not client.sink.is_ended
-    assert flush(client) is None
-
-    client.check_wire()
-    assert client.kinds() == ["hello", "hb", "bye"]
-    assert client.of("bye")[0] | {"reason": "lifetime", "retry": 700} == client.of("bye")[0]
-    assert client.sink.is_ended
-    assert not client.sink.is_aborted
-
-
-@in_loop
-async def test_bye_waits_for_a_full_wire() -> None:
-    client = reader("a")
-    client.sink.filled_bytes = FULL_WIRE_BYTES
-    client.connection.bye(ByeReason.SHUTDOWN, 1)
-    assert flush(client) == TICK_NS
-    assert not client.sink.is_ended
-    client.sink.release()
-    flush(client)
-
-    assert client.kinds()[-1] == "bye"
-    assert client.sink.is_ended
-
-
-@pytest.mark.parametrize("is_full", [False, True])
-@in_loop
-async def test_a_farewell_that_no_key_can_sign_any_more_ends_the_wire_without_it(is_full: bool) -> None:
-    """The process slept, or the wire was full, past the key's life: an unsigned frame is no answer, a zombie none."""
-    client = reader("a")
-    client.sink.filled_bytes = FULL_WIRE_BYTES if is_full else 0
-    client.connection.bye(ByeReason.KEY_EXPIRED, 1)
-    client.house.clock.advance(s=601)
-
-    assert flush(client) is None
-    assert client.kinds() == ["hello"]
-    assert client.sink.is_ended
-
-
-@in_loop
-async def test_abort_cuts_whatever_waits() -> None:
-    client = reader("a")
-    client.connection.control(Down.HB)
-    client.connection.offer(publication(1))
-    client.connection.abort()
-    flush(client)
-
-    assert client.sink.is_aborted
-    assert client.kinds() == ["hello"]
 
 
 # What the real receiver makes of it.

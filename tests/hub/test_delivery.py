@@ -47,7 +47,7 @@ class Delivery(RuleBasedStateMachine):
     @initialize(config=st.sampled_from(PROFILES))
     def open_house(self, config: Config) -> None:
         self.runner = asyncio.Runner()
-        self.house = self.run(self._build(config))
+        self.house: House = self.run(self._build(config))
         self.published: dict[str, int] = dict.fromkeys(CHANNELS, 0)
         self.readings: list[dict[str, Reading]] = [{}, {}]
         self.clients: list[Client] = []

@@ -38,8 +38,8 @@ def test_o37_nothing_is_random() -> None:
         patch("random.randint", side_effect=AssertionError),
     ):
         host = HostTelemetry(lambda: 0, detail=True)
-        memory = {host()["process_memory_bytes"] // 50_000_000 for _ in range(3)}
-    assert len(memory) == 1
+        memory = [host()["process_memory_bytes"] for _ in range(3)]
+    assert max(memory) - min(memory) < 50_000_000
 
 
 def test_detail_is_given_to_those_who_ask() -> None:

@@ -1,4 +1,4 @@
-"""Joining a channel: history, then what is live, nothing lost or twice, whatever happens meanwhile (PROTOCOL §4, §5)."""
+"""Joining a channel: history, then what is live, nothing lost or twice, whatever comes between (PROTOCOL §4, §5)."""
 
 import asyncio
 
@@ -301,6 +301,70 @@ async def test_a_wire_that_closes_while_it_joins_leaves_nothing_behind() -> None
     await house.publish("a", 3)
     await house.settle()
     assert client.kinds() == ["hello"]
+
+
+@in_loop
+async def test_a_wire_that_closes_while_the_rule_is_asked_joins_nothing() -> None:
+    answer = asyncio.Event()
+
+    async def rule(_session: Session, _action: Action, _channel: str) -> bool:
+        await answer.wait()
+        return True
+
+    house = House(rule=rule)
+    client = house.connect()
+    joining = asyncio.create_task(house.hub.subscribe(client.connection, "a"))
+    await house.settle()
+    house.hub.close(client.connection, "gone")
+    answer.set()
+    await joining
+
+    assert list(house.hub.channels) == []
+    assert (client.connection.joining, client.connection.places) == ({}, {})
+
+
+@in_loop
+async def test_leaving_and_joining_again_while_the_first_answer_is_on_its_way_is_one_subscription() -> None:
+    """The late answer belongs to nobody: what it says is older than what the second one says."""
+    house, store = await slow_house()
+    client = house.connect(positions={"a": None})
+    store.may_answer.clear()
+    first = asyncio.create_task(house.hub.subscribe(client.connection, "a"))
+    await house.settle()
+    house.hub.unsubscribe(client.connection, "a", "asked")
+    await house.publish("a", 3)
+    second = asyncio.create_task(house.hub.subscribe(client.connection, "a"))
+    await house.settle()
+    await house.publish("a", 2, start=3)
+    store.may_answer.set()
+    await asyncio.gather(first, second)
+    await house.publish("a", 1, start=5)
+    await house.settle()
+
+    client.check_wire()
+    assert client.kinds() == ["hello", "unsubscribed", "subscribed", "msg", "msg", "msg"]
+    assert client.data() == [3, 4, 5]
+
+
+@in_loop
+async def test_a_late_failure_of_a_join_that_was_left_does_not_end_the_next_one() -> None:
+    house, store = await slow_house()
+    client = house.connect(positions={"a": None})
+    store.may_read.clear()
+    first = asyncio.create_task(house.hub.subscribe(client.connection, "a"))
+    await house.settle()
+    house.hub.unsubscribe(client.connection, "a", "asked")
+    second = asyncio.create_task(house.hub.subscribe(client.connection, "a"))
+    await house.settle()
+    first.cancel()
+    await house.settle()
+    store.may_read.set()
+    assert await second
+    await house.publish("a", 1)
+    await house.settle()
+
+    assert first.cancelled()
+    assert client.data() == [0]
 
 
 @in_loop

@@ -18,7 +18,7 @@ from tests.looped import in_loop
 
 INVALID = ErrorCode.INVALID
 UNAUTHORIZED = ErrorCode.UNAUTHORIZED
-not_names = st.sampled_from([None, 7, True, [], {}, ["a"]])
+not_names: st.SearchStrategy[Any] = st.sampled_from([None, 7, True, [], {}, ["a"]])
 
 
 @in_loop

@@ -82,16 +82,16 @@ def test_those_of_one_slot_come_in_the_order_they_were_added() -> None:
     for number in range(20):
         wheel.add(entry(number), SLOT_NS - number)
 
-    assert wheel.due(SLOT_NS) == list(range(20))
+    assert wheel.due(SLOT_NS) == [entry(number) for number in range(20)]
 
 
 def test_a_clock_that_is_read_late_or_twice_brings_nothing_up_again() -> None:
     wheel = Wheel(SLOT_NS, 0)
     wheel.add(entry(1), 0)
 
-    assert wheel.due(10 * SLOT_NS) == [1]
+    assert wheel.due(10 * SLOT_NS) == [entry(1)]
     assert wheel.due(10 * SLOT_NS) == []
     assert wheel.due(2 * SLOT_NS) == []
     wheel.add(entry(2), 3 * SLOT_NS)
     assert wheel.due(10 * SLOT_NS) == []
-    assert wheel.due(11 * SLOT_NS) == [2]
+    assert wheel.due(11 * SLOT_NS) == [entry(2)]

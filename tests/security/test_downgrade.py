@@ -188,7 +188,7 @@ def visitor(hub: Running) -> Iterator[Visitor]:
 
 HINTS: list[Mapping[str, str]] = [
     {"X-Jitterbug-Unsigned": "1"}, {"X-Jitterbug-Version": "0"}, {"X-Signature": "none"},
-    {"Upgrade-Insecure-Requests": "1"}, {"Accept": "text/event-stream;unsigned=1"}, {"Accept-Signature": "none"}, 
+    {"Upgrade-Insecure-Requests": "1"}, {"Accept": "text/event-stream;unsigned=1"}, {"Accept-Signature": "none"},
     {"Jitterbug-Alg": "none"}, {"Want-Repr-Digest": "none"}, {"Sec-WebSocket-Protocol": "unsigned"},
 ]  # fmt: skip
 

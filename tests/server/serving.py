@@ -158,8 +158,11 @@ def _plain(app: Any, http: str, lifespan: Literal["on", "off"] = "off") -> uvico
 
 def _listener() -> socket.socket:
     """A listening socket with the send buffers that our own protocol class sets; Linux would take megabytes."""
-    listener = socket.create_server(_ANY_PORT, backlog=256)
+    # asyncio turns Nagle's algorithm off only where the protocol was named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    listener.bind(_ANY_PORT)
+    listener.listen(256)
     return listener
 
 

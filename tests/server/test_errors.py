@@ -167,7 +167,7 @@ def test_no_unsigned_or_changed_frame_is_taken(visitor: Visitor, change: tuple[b
 
 
 def test_refused_frames_all_get_the_one_answer_of_their_class(hub: Running, visitor: Visitor, visit: Callable) -> None:
-    """R31, R59, R61: unknown, foreign, stale, forged, replayed: one body, one status."""
+    """R31, R32, R33, R59, R61, O13: unknown, foreign, stale, forged, replayed: one body, one status."""
     other = visit(hub)
     conn = visitor.post_stream().conn
     ping = {"t": "ping", "id": "1", "conn": conn}

@@ -47,7 +47,7 @@ class FailingStore(MemoryStore):
 
 
 def test_without_its_store_a_hub_refuses(start: Start, visit: Visit, log: Log) -> None:
-    """R12, R64: keys and frames are refused with 503, then served again; the cause stands in the log alone."""
+    """R12, R64, R60: keys and frames are refused with 503, then served again; the cause stands in the log alone."""
     store = FailingStore()
     hub = start(store=store)
     visitor = visit(hub)

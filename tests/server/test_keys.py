@@ -23,7 +23,7 @@ def issued(hub: Running) -> float:
 
 
 def test_a_key_answer_has_exactly_these_members(server: Running, visit: Visit) -> None:
-    """R42-R46: types, lengths, grammar; integer milliseconds."""
+    """R42, R43, R44, R45, R46: types, lengths, grammar; integer milliseconds."""
     visitor = visit(server)
     answer = visitor.answers[-1]
     key = answer.json()

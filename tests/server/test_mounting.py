@@ -172,6 +172,21 @@ def test_an_emitter_publishes_by_itself(start: Start, visit: Visit) -> None:
     assert stream.publications("$sys/load")[0].data == {"load": 1}
 
 
+def test_it_can_be_started_again(visit: Visit) -> None:
+    """As test suites do, and reloading servers: what was stopped with streams open serves once more."""
+    push = Jitterbug(config=development())
+    for turn in range(3):
+        server = serving.start("fastapi", push)
+        try:
+            stream = visit(server).get_stream("a")
+            stream.control(Down.SUBSCRIBED)
+            server.publish("a", turn)
+            assert stream.take(1) == [turn]
+            server.publish("a", *range(30))
+        finally:
+            server.stop()
+
+
 @pytest.mark.parametrize("session_id", ["", "x" * 1_025])
 def test_a_session_without_a_proper_id_is_none(session_id: str) -> None:
     with pytest.raises(JitterbugError):

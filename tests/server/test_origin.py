@@ -119,7 +119,7 @@ def test_two_origins_are_none(hub: Running, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_no_preflight_is_granted_to_a_foreign_page(hub: Running, stranger: Visitor, method: str, path: str) -> None:
-    """PROTOCOL §3: no CORS, for nobody, unless listed."""
+    """PROTOCOL §3, O31: no CORS, for nobody, unless listed."""
     headers = {"origin": "https://evil.example", "access-control-request-method": method}
     assert_refused(stranger.http.options(path, headers=headers), 403)
 

@@ -15,10 +15,9 @@ Visit = Callable[..., Visitor]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["transport", "h11"])
-def test_ten_at_once_and_then_one_a_second(kind: Kind, start: Start, visit: Visit) -> None:
+def test_ten_at_once_and_then_one_a_second(start: Start, visit: Visit) -> None:
     """R51, R52, O22: 30 publications at once to a fresh connection, by the clock on the wall."""
-    server = start(kind)
+    server = start()
     stream = visit(server).post_stream(["a"])
     stream.control(Down.SUBSCRIBED)
     started_s = time.monotonic()

@@ -68,7 +68,7 @@ def test_the_previous_root_key_still_works(hub: Running, visit: Visit, channel: 
 
 
 def test_the_same_frame_again_is_refused(hub: Running, visit: Visit, channel: str) -> None:
-    """R33: and nothing is published by it."""
+    """R8, R33: and nothing is published by it."""
     visitor = visit(hub)
     stream = visitor.get_stream(channel)
     stream.control(Down.SUBSCRIBED)

@@ -82,7 +82,7 @@ def test_one_that_never_reads_costs_a_bounded_buffer_and_nothing_else(kind: Kind
 
 
 def test_a_slow_reader_is_told_what_it_lost(start: Start, visit: Visit) -> None:
-    """R57: when it reads again: frames in order, a gap, and the newest; ``seq`` has no hole."""
+    """R57, R14: when it reads again: frames in order, a gap, and the newest; ``seq`` has no hole."""
     server = start(profile="realtime", **MANY)
     stream = stalled(visit(server), "flood")
     stream.control(Down.SUBSCRIBED)

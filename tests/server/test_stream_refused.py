@@ -29,7 +29,7 @@ def both(visitor: Visitor, kid: str, *channels: str) -> list:
 
 
 def test_unknown_foreign_and_expired_keys_are_refused_alike(kind: Kind, start: Start, visit: Visit) -> None:
-    """R31, R61: one status, one body, the same headers."""
+    """R7, R31, R61: one status, one body, the same headers."""
     clock = ManualClock()
     server = start(kind, clock=clock)
     visitor, other = visit(server), visit(server)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from jitterbug.protocol.codes import Down, Refusal
+from jitterbug.protocol.codes import Down
 from jitterbug.protocol.session import Control, Event, Gap, Hole, Publication, Receiver
 from jitterbug.protocol.sse import SseDecoder
 from jitterbug.protocol.verifying import Refused
@@ -73,7 +73,7 @@ class OpenStream:
         body: Everything after it, out of its chunks.
         raw: Everything, as it came.
         events: What the receiver made of it; publications, gaps and the hub's own frames in their order.
-        signed: Kid and payload type of each frame, in the order they came.
+        arrivals: When each of these came, monotonic seconds.
         is_over: The body ended as it should; False when the connection was cut.
         is_closed: The other side closed the connection.
     """
@@ -97,7 +97,6 @@ class OpenStream:
         self.head: Head | None = None
         self.raw = self.body = b""
         self.events: list[Event] = []
-        self.signed: list[tuple[str, str]] = []
         self.arrivals: list[float] = []
         self.is_over = self.is_closed = False
         self._unread = b""
@@ -220,8 +219,3 @@ class OpenStream:
             events = self.receiver.receive(item.data, self._now_ms())
             self.events += events
             self.arrivals += [time.monotonic()] * len(events)
-
-
-def reasons(events: list[Event]) -> list[Refusal]:
-    """Why frames were refused."""
-    return [event.reason for event in events if isinstance(event, Refused)]

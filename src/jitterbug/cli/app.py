@@ -1,7 +1,5 @@
 """All commands, and what becomes of their errors: one line, and an exit status that means something."""
 
-import os
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Final
@@ -78,9 +76,5 @@ def run(arguments: Sequence[str]) -> int:
     except TyperException as error:
         complain("JB_USAGE", f"{error.format_message().removesuffix('.')} (see {_help_of(error)})")
         return error.exit_code
-    except BrokenPipeError:
-        # The reader has had enough, which is no failure. Nothing may be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Abort:
         return FAILED

@@ -69,7 +69,12 @@ def dev(
         if open_page:
             webbrowser.open(listening.url)
 
-    return run(settings, on_ready=ready)
+    try:
+        return run(settings, on_ready=ready)
+    except SystemExit:
+        # The server's way of saying so; its log has the system's own words.
+        complain("JB_LISTEN", "A listener could not start. Is its port taken? Choose others: --bind, --admin-bind.")
+        return 1
 
 
 def _flags(pairs: list[str], named: dict[str, str | None]) -> dict[str, str]:

@@ -7,7 +7,18 @@ import typer
 
 from jitterbug.cli import hub_address
 from jitterbug.cli.hub_address import DEFAULT_URL, TokenFile, Url
-from jitterbug.cli.output import BROKEN, WHOLE, clock_time, compact, complain, console, printable, seal, write_json
+from jitterbug.cli.output import (
+    BROKEN,
+    WHOLE,
+    clock_time,
+    compact,
+    complain,
+    console,
+    printable,
+    seal,
+    stop_output,
+    write_json,
+)
 from jitterbug.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -52,6 +63,9 @@ def listen(
         with hub_address.explained(url):
             return asyncio.run(_listen(channels, url, hub_address.read_token(token_file), count, printer))
     except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        stop_output()  # "| head -1" has had enough, which is no failure
         return 0
 
 

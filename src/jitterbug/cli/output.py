@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -15,9 +16,15 @@ BROKEN: Final = "\N{BALLOT X}"
 _PLAIN: Final = {WHOLE: "ok", BROKEN: "NO"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command what a reader means that has gone."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that colours terminals only, honours NO_COLOR, and never breaks or decorates a line by itself."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def complain(code: str, text: str) -> None:
@@ -41,7 +48,9 @@ def printable(text: str) -> str:
 
 
 def _escape(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+    """As JSON escapes it, so that JSON stays JSON: beyond the first plane by two surrogates (RFC 8259 §7)."""
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def compact(value: Any) -> str:
@@ -58,6 +67,11 @@ def write_json(value: Any) -> None:
     """One JSON object on one line, at once."""
     sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
     sys.stdout.flush()
+
+
+def stop_output() -> None:
+    """The reader of standard output has gone: let nothing be flushed into the closed pipe at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def paragraphs(command: Callable[..., object]) -> str:

@@ -114,6 +114,7 @@ class Jitterbug:
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Any = None) -> AsyncIterator[None]:
         """Lifespan for a Starlette or FastAPI application: starts the hub, and drains it at the end."""
+        self.hub.is_draining = False  # it may have been stopped before, as test suites and reloading servers do
         await self.ensure_started()
         leaving = asyncio.create_task(self._leave_with_the_server(), name="jitterbug-leave")
         try:
@@ -127,8 +128,8 @@ class Jitterbug:
         await self.drain()
 
     async def ensure_started(self) -> None:
-        """Start, if nobody has: a mounted application gets no lifespan of its own."""
-        if self._is_started:
+        """Start, if nobody has: a mounted application gets no lifespan of its own. One that is leaving stays down."""
+        if self._is_started or self.hub.is_draining:
             return
         async with self._starting:
             if not self._is_started:

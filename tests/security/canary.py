@@ -1,0 +1,107 @@
+"""A hub whose secrets carry a mark, and everything that comes out of it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from jitterbug.protocol import base64
+from jitterbug.protocol.signing import FrameSigner
+from tests.protocol.outside import b64
+from tests.security.dev_hub import DevHub
+from tests.security.needles import Needles
+from tests.server.visitor import JSON, Visitor
+from tests.server.wire import OpenStream, exchange
+
+ROOT_KID = "canary-root-2026"
+LIMITS = ["RATE_CAPACITY=40", "KEYS_PER_MINUTE=4", "DRAIN_S=0", "MAX_CONNECTIONS_PER_SESSION=6"]
+
+
+class Canary:
+    """A hub with marked secrets, and everything that came out of it.
+
+    Attributes:
+        answers: What requests got, as bytes, by what was asked.
+        statuses: The last status of each.
+    """
+
+    def __init__(self, folder: Path, *, logs_everything: bool) -> None:
+        self.secrets = {"root": b"canary\x00\xff" + os.urandom(24), "previous": os.urandom(24) + b"\xfe\x01yranac"}
+        environ = {
+            "HMAC_KEY_ID": ROOT_KID,
+            "HMAC_SECRET": b64(self.secrets["root"]),
+            "HMAC_PREVIOUS_KEYS": f"canary-root-2025:{b64(self.secrets['previous'])}",
+        }
+        self.hub = DevHub(folder, LIMITS, environ, logs_everything=logs_everything)
+        self.root = FrameSigner(ROOT_KID, self.secrets["root"])
+        self.answers: list[tuple[str, bytes]] = []
+        self.statuses: dict[str, int] = {}
+        self.streams: list[OpenStream] = []
+        self.visitors = [self._visitor(), self._visitor()]
+
+    def note(self, name: str, answer: httpx2.Response) -> None:
+        """Keep an answer."""
+        self.statuses[name] = answer.status_code
+        self.answers.append((name, head_and_body(answer)))
+
+    def ask(self, name: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        """Post without a session."""
+        url = f"{self.hub.url}/api/jitterbug{path}"
+        self.note(
+            name, httpx2.post(url, content=body, headers={**JSON, **(headers or {})}, trust_env=False, verify=False)
+        )
+
+    def get(self, url: str) -> None:
+        """Fetch a page without a session."""
+        self.note(url, httpx2.get(url, trust_env=False, verify=False))
+
+    def raw(self, name: str, data: bytes) -> None:
+        """Send bytes as they are."""
+        head, body = exchange(self.hub.port, data)
+        self.statuses[name] = head.status
+        self.answers.append((name, repr(head).encode() + body))
+
+    def publish(self, name: str, channel: str, data: Any, signer: FrameSigner | None = None) -> None:
+        """Do what a back end does."""
+        payload = {"t": "publish", "id": os.urandom(8).hex(), "ch": channel, "data": data}
+        self.ask(name, "/publish", (signer or self.root).sign(payload, self.hub.push.clock.now_ms()))
+
+    def search(self, needles: Needles) -> list[str]:
+        """Where something is found, and what."""
+        found = [f"{name}: {found}" for name, data in self.everything() for found in needles.found_in(data)]
+        return sorted(set(found))
+
+    def everything(self) -> Iterator[tuple[str, bytes]]:
+        """All that left the hub, but for the secrets it has to hand out, each in its one place."""
+        yield from self.answers
+        for visitor in self.visitors:
+            for answer in visitor.answers:
+                yield str(answer.request.url), without_what_was_asked_for(answer)
+        for number, stream in enumerate(self.streams):
+            yield f"stream {number}", stream.raw
+        yield from self.hub.written().items()
+
+    def _visitor(self) -> Visitor:
+        visitor = Visitor(self.hub)  # type: ignore[arg-type]
+        visitor.log_in().fetch_key()
+        self.secrets |= {
+            f"session {visitor.cookie[-4:]}": visitor.cookie.partition("=")[2].encode(),
+            f"key {visitor.kid[:4]}": base64.decode(visitor.fetch_key()["secret"]),
+        }
+        return visitor
+
+
+def head_and_body(answer: httpx2.Response) -> bytes:
+    return b"".join(name + b": " + value + b"\r\n" for name, value in answer.headers.raw) + answer.read()
+
+
+def without_what_was_asked_for(answer: httpx2.Response) -> bytes:
+    """A key answer without its own secret; a login's without its cookie."""
+    data = head_and_body(answer)
+    if answer.request.url.path.endswith("/keys") and answer.status_code == 200:
+        return data.replace(answer.json()["secret"].encode(), b"")
+    if answer.request.url.path.endswith("/session") and "set-cookie" in answer.headers:
+        return data.replace(answer.headers["set-cookie"].encode(), b"")
+    return data
