@@ -46,6 +46,18 @@ def check_development(scope: Scope) -> None:
         raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked by a foreign host name", status=403)
 
 
+def check_tls(scope: Scope) -> None:
+    """Let nothing move over plain HTTP in production, and redirect nothing (R5, R49; ASVS 4.1.2).
+
+    The scheme is the connection's own, or what a listed proxy says in ``X-Forwarded-Proto``.
+
+    Raises:
+        RefusedRequest: It is not HTTPS.
+    """
+    if scope["scheme"] not in {"https", "wss"}:
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "plain HTTP in production", status=403)
+
+
 def own_origin(scope: Scope) -> str:
     """The origin a page of this hub has."""
     return f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
