@@ -77,6 +77,7 @@ class Jitterbug:
         store: Store | None = None,
         tokens: TokenExchange | None = None,
         clock: Clock | None = None,
+        requires_tls: bool = False,
     ) -> None:
         """Build it; it starts with the application's lifespan, or at the first request.
 
@@ -88,6 +89,8 @@ class Jitterbug:
             store: What nodes share; None = memory of this process.
             tokens: Turns tokens into logins that the hub keeps itself, instead of ``session``; None = no tokens.
             clock: Time; None = the system's.
+            requires_tls: True = HTTPS without exception, as ``jitterbug serve`` has it; False lets an application
+                be tried out over plain HTTP on the machine it runs on. Ignored in development.
 
         Raises:
             SettingError: No session source outside development.
@@ -101,6 +104,7 @@ class Jitterbug:
                 remedy="Pass session=…, or config=Config(development=True) for a hub on loopback only.",
             )
         self.tokens = tokens
+        self.requires_tls = requires_tls
         self.own_sessions = self._own_sessions() if session is None else None
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
         rule = authorize or self._default_rule()

@@ -92,7 +92,7 @@ class Routes:
         if push.config.development:
             check_development(scope)
         else:
-            check_tls(scope)
+            check_tls(scope, always=push.requires_tls)
         methods = _PATHS.get(path)
         if methods is None:
             raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)

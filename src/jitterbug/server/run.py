@@ -72,7 +72,7 @@ def run(settings: Settings, on_ready: OnReady | None = None) -> int:
     """
     check_rules(settings)
     clock = SystemClock()
-    push = Jitterbug(config=settings.config, tokens=_tokens(settings, clock), clock=clock)
+    push = Jitterbug(config=settings.config, tokens=_tokens(settings, clock), clock=clock, requires_tls=True)
     add_built_in_emitters(push.hub)
     trail = _trail(settings, clock, push)
     webhook = _webhook(settings, clock, push)
