@@ -66,7 +66,7 @@ def test_two_hundred_come_and_go_and_nothing_is_left(kind: Kind, start: Start, v
     until(lambda: not server.main.server_state.tasks)
     # The wheel of deadlines holds a closed connection until its next visit, a heartbeat later; nothing else may.
     server.do(server.push.hub._tick._deadlines._slots.clear)
-    hashes = [session.hash for session, _ in server.push.own_sessions._sessions.values()]  # type: ignore[union-attr]
+    hashes = [entry.session.hash for entry in server.push.own_sessions._sessions.values()]  # type: ignore[union-attr]
 
     def remembered() -> int:
         gc.collect()

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from jitterbug.cli import dev, keys, listen, publish
+from jitterbug.cli import audit, dev, keys, listen, publish, serve
 from jitterbug.cli.output import complain, paragraphs
 from jitterbug.errors import JitterbugError, SettingError
 
@@ -49,7 +49,10 @@ app.callback(help=paragraphs(_main))(_main)
 app.command("dev", help=paragraphs(dev.dev), epilog=dev.EPILOG)(dev.dev)
 app.command("publish", help=paragraphs(publish.publish), epilog=publish.EPILOG)(publish.publish)
 app.command("listen", help=paragraphs(listen.listen), epilog=listen.EPILOG)(listen.listen)
+app.command("serve", help=paragraphs(serve.serve), epilog=serve.EPILOG)(serve.serve)
+app.command("check", help=paragraphs(serve.check), epilog=serve.CHECK_EPILOG)(serve.check)
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 def _help_of(error: TyperException) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from jitterbug.cli.flags import MISSING_SERVER, AdminBind, Bind, Profile, Set, flags
 from jitterbug.cli.output import complain, console, write_json
-from jitterbug.settings import Settings, load, names
+from jitterbug.settings import Settings, load
 
 if TYPE_CHECKING:
     from jitterbug.server.run import Listening
@@ -24,22 +25,10 @@ Every setting can also stand in the environment, in .env or in jitterbug.toml; f
 
 
 def dev(
-    bind: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Where pages and clients connect; port 0 = any. JITTERBUG_BIND"),
-    ] = None,
-    admin_bind: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Where metrics and health are. JITTERBUG_ADMIN_BIND"),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Limits: strict (default) or realtime. JITTERBUG_PROFILE"),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, JITTERBUG_ left out. Can be repeated."),
-    ] = None,
+    bind: Bind = None,
+    admin_bind: AdminBind = None,
+    profile: Profile = None,
+    set_: Set = None,
     *,
     open_page: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the live page in a browser once the hub listens.")
@@ -53,13 +42,15 @@ def dev(
     Anybody on this machine gets a session and may read and publish. History is in memory. Without HMAC_KEY_ID and
     HMAC_SECRET the root key is random and lives as long as the process. The live page is at the address it prints.
     """
-    flags = _flags(set_ or [], {names.BIND: bind, names.ADMIN_BIND: admin_bind, names.PROFILE: profile})
-    settings = load(flags, environ=os.environ, cwd=Path.cwd(), development=True)
+    given = flags(set_, bind, admin_bind, profile)
+    settings = load(given, environ=os.environ, cwd=Path.cwd(), development=True)
     try:
+        from jitterbug.cli import logs  # noqa: PLC0415
         from jitterbug.server.run import Listening, run  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        complain("JB_MISSING", f'{error.name} is not installed. Run: pip install "jitterbug-push[server]"')
+        complain("JB_MISSING", f"{error.name} {MISSING_SERVER}")
         return 1
+    logs.set_up(as_json=False)
 
     def ready(listening: Listening) -> None:
         if as_json:
@@ -75,17 +66,6 @@ def dev(
         # The server's way of saying so; its log has the system's own words.
         complain("JB_LISTEN", "A listener could not start. Is its port taken? Choose others: --bind, --admin-bind.")
         return 1
-
-
-def _flags(pairs: list[str], named: dict[str, str | None]) -> dict[str, str]:
-    """Flags by the full names of the settings."""
-    flags: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise typer.BadParameter("Write --set NAME=VALUE, like --set KEY_TTL_S=60")
-        flags[name if names.is_ours(name) else names.full(name)] = value
-    return flags | {name: value for name, value in named.items() if value is not None}
 
 
 def _welcome(listening: "Listening", settings: Settings) -> None:

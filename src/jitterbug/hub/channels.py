@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TELEMETRY: Final = "$sys/telemetry"
 ACTIVITY: Final = "$sys/activity"
+ALERTS: Final = "$sys/alerts"
 MAX_CHANNELS_PER_CONNECTION: Final = 100
 _NAME: Final = re.compile(r"\$?[A-Za-z0-9_\-./]{1,128}", re.ASCII)
 

@@ -45,13 +45,14 @@ class Connection:
         is_closed: The wire is gone and the hub has forgotten it.
         heartbeat_at_ns: When the next ``hb`` is due, monotonic.
         rekey_hinted: The client was asked to renew this key.
+        limited_at_ns: When it last met a rate limit, either way, monotonic; None = never.
     """
 
     __slots__ = (
         "_bucket", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick", "_ring",
         "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick", "_written_bytes",
         "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending", "is_waiting",
-        "joining", "key_expires_at_ms", "opened_at_ns", "places", "rekey_hinted", "session",
+        "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places", "rekey_hinted", "session",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +78,7 @@ class Connection:
         self.is_ending = False
         self.is_closed = False
         self.rekey_hinted = False
+        self.limited_at_ns: int | None = None
         self.opened_at_ns = now_ns
         self.heartbeat_at_ns = now_ns
         self._conn_bytes = conn.encode()
@@ -241,7 +243,10 @@ class Connection:
             waiting -= count
         if not waiting:
             return None
-        return moment.next_tick_ns if tokens > room else self._bucket.next_at_ns()
+        if tokens > room:
+            return moment.next_tick_ns
+        self.limited_at_ns = moment.now_ns
+        return self._bucket.next_at_ns()
 
     def _append_publication(self, parts: list[bytes], ts: bytes, publication: PreparedPublication, tail: bytes) -> None:
         self._seq = seq = self._seq + 1

@@ -6,7 +6,7 @@ All methods run on the event loop's thread. ``await`` stands only where a store 
 import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from jitterbug.clock import Clock
@@ -73,6 +73,7 @@ class Hub:
         self.emitters = Emitters(self._publish, self.facts)
         self.is_draining = False
         self.published = 0
+        self._conditions: list[Callable[[], bool]] = []
         self._dropped_before = 0
         self._key_ttl_ms = int(config.key_ttl_s * 1_000)
         self._revoked = Revocations(self._key_ttl_ms + config.skew_ms)
@@ -102,6 +103,15 @@ class Hub:
             connection.abort()
             self.close(connection, "stopped")
         await self.store.stop()
+
+    def require(self, condition: Callable[[], bool]) -> None:
+        """Make the hub depend on something: while it is not so, keys and frames are refused (R12)."""
+        self._conditions.append(condition)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether everything the hub depends on is there."""
+        return all(condition() for condition in self._conditions)
 
     # Keys.
 
@@ -181,6 +191,16 @@ class Hub:
             "connections": self.connection_count,
             "sessions": self.session_count,
         }
+
+    def limited_connections(self, within_ns: int) -> tuple[int, int]:
+        """How many open connections met a rate limit lately, and how many are open (R80)."""
+        since_ns = self.clock.monotonic_ns() - within_ns
+        limited = sum(c.limited_at_ns is not None and c.limited_at_ns >= since_ns for c in self._by_conn.values())
+        return limited, len(self._by_conn)
+
+    async def publish_own(self, channel: str, data: Any) -> Position:
+        """Publish on one of the hub's own channels. Raises as :meth:`publish` does."""
+        return await self._publish(channel, data)
 
     def dropped_frames(self) -> int:
         """Publications that overflowed some ring since the start."""

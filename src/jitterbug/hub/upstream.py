@@ -95,6 +95,8 @@ class Upstream:
             connection = hub.connection(session, frame.payload.get("conn"))
             limiter = connection.inbound if connection is not None else limiter
             admitted = limiter.admit(now_ns)
+            if connection is not None and not admitted:
+                connection.limited_at_ns = now_ns
             if connection is not None and limiter.is_hopeless():
                 hub.bye(connection, ByeReason.RATE)
             return admitted

@@ -75,11 +75,12 @@ def common_headers(request_id: str, *, production: bool) -> list[tuple[bytes, by
     return [*headers, _HSTS] if production else headers
 
 
-def finished(respond: Callable[[], Response]) -> Response:
+def finished(respond: Callable[[], Response], *, production: bool = False) -> Response:
     """Answer where nothing is waited for: with the headers that all have, and a log line where it is a refusal.
 
     Args:
         respond: Returns the answer or raises RefusedRequest.
+        production: Adds HSTS.
     """
     request_id = os.urandom(8).hex()
     try:
@@ -87,5 +88,5 @@ def finished(respond: Callable[[], Response]) -> Response:
     except RefusedRequest as refused:
         _LOG.info("Request %s refused: %s (%s %s)", request_id, refused.cause, refused.status, refused.code)
         response = refused.answer()
-    response.raw_headers.extend(common_headers(request_id, production=False))
+    response.raw_headers.extend(common_headers(request_id, production=production))
     return response

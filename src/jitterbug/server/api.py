@@ -14,7 +14,7 @@ from jitterbug.protocol.verifying import Authentic, Refused, authenticate
 from jitterbug.server.answers import STATUS, RefusedRequest, answer, no_content
 from jitterbug.server.body import parse, read_body, read_json
 from jitterbug.server.handshake import client_address
-from jitterbug.server.sessions import AnonymousSessions
+from jitterbug.server.tokens import Identity, TokenExchange
 from jitterbug.telemetry.events import Fact, FactCode
 
 if TYPE_CHECKING:
@@ -32,17 +32,40 @@ class Api:
         self._push = push
 
     async def open_session(self, request: Request) -> Response:
-        """``POST BASE/session``: in development an anonymous login for whoever asks."""
-        sessions = self._push.own_sessions
-        if not isinstance(sessions, AnonymousSessions) or "authorization" in request.headers:
-            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "no session exchange here")
+        """``POST BASE/session``: a token becomes a login; in development whoever asks gets an anonymous one."""
+        push, sessions = self._push, self._push.own_sessions
+        if sessions is None:
+            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "the application has its own logins")
         await read_body(request.scope, request.receive, _SMALL_BODY_BYTES)
+        identity = self._identity(request)
         old = sessions(request)
         if old is not None:
+            # A new id at each login: whoever planted or knew the old one has nothing (fixation).
             await self._end(old, request)
-        session = sessions.create()
-        self._tell(request, FactCode.SESSION_OPENED, session, "anonymous")
+        address = push.limits.capped(client_address(request.scope))
+        if identity is None:
+            session = sessions.create(address)
+        else:
+            session = sessions.create(
+                address, subject=identity.subject, expires_at=identity.expires_at, data=identity.grants
+            )
+        if session is None:
+            self._tell(request, FactCode.RATE_LIMITED, None, "sessions")
+            raise RefusedRequest(ErrorCode.RATE_LIMITED, "too many sessions from one address")
+        self._tell(request, FactCode.SESSION_OPENED, session, "anonymous" if identity is None else "token")
         return no_content(headers={"set-cookie": sessions.cookie(session)})
+
+    def _identity(self, request: Request) -> Identity | None:
+        """Who the token says it is; None for an anonymous visitor of a development hub. Raises RefusedRequest."""
+        push = self._push
+        authorization = request.headers.getlist("authorization")
+        if not authorization and push.config.development:
+            return None
+        try:
+            return _one_token(push.tokens, authorization)
+        except RefusedRequest:
+            self._tell(request, FactCode.AUTH_FAILED, None, "token")
+            raise
 
     async def close_session(self, request: Request, session: Session) -> Response:
         """``DELETE BASE/session``: ends every key and stream of the session."""
@@ -64,6 +87,7 @@ class Api:
             raise
         if wait_s is not None:
             self._tell(request, FactCode.RATE_LIMITED, session, "keys")
+            self._tell(request, FactCode.KEY_REFUSED, session, "limit")
             raise RefusedRequest(ErrorCode.RATE_LIMITED, "keys", headers={"retry-after": str(wait_s)})
         key = push.hub.issue_key(session)
         self._tell(request, FactCode.KEY_ISSUED, session, None, kid=key.kid)
@@ -104,8 +128,8 @@ class Api:
 
     async def health(self, _request: Request) -> Response:
         """``GET BASE/health``: no detail for strangers."""
-        if self._push.hub.is_draining:
-            raise RefusedRequest(ErrorCode.INTERNAL, "draining")
+        if self._push.hub.is_draining or not self._push.hub.is_fit:
+            raise RefusedRequest(ErrorCode.INTERNAL, "draining or not fit")
         return answer({"status": "ok"})
 
     async def _authentic(self, body: bytes, request: Request) -> Authentic:
@@ -147,6 +171,12 @@ class Api:
                 request_id=request.state.request_id,
             )
         )
+
+
+def _one_token(tokens: TokenExchange | None, authorization: list[str]) -> Identity:
+    if tokens is None or len(authorization) != 1:
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "not one token, or nothing to verify it with")
+    return tokens.identity(authorization[0])
 
 
 def _publication(payload: dict[str, Any]) -> tuple[str, Any, str]:

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from jitterbug.clock import Clock, SystemClock
 from jitterbug.config import Config
 from jitterbug.errors import SettingError
+from jitterbug.hub.channels import ALERTS
 from jitterbug.hub.emitters import Source
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.policy import Rule, allow_all, deny_all
@@ -31,15 +32,20 @@ from jitterbug.hub.upstream import Upstream
 from jitterbug.protocol import base64
 from jitterbug.protocol.keys import RootKey, RootKeys
 from jitterbug.protocol.position import Position
+from jitterbug.server import grants
 from jitterbug.server.drain import drain, server_told_to_stop
 from jitterbug.server.limits import EndpointLimits
 from jitterbug.server.routes import Routes
-from jitterbug.server.sessions import AnonymousSessions, Resolver
+from jitterbug.server.sessions import OwnSessions, Resolver
+from jitterbug.server.tokens import TokenExchange
 from jitterbug.stores.base import Store
 from jitterbug.stores.memory import MemoryStore
-from jitterbug.telemetry.events import Facts
+from jitterbug.telemetry.alerts import Alert, Alerts
+from jitterbug.telemetry.audit.trail import AuditTrail
+from jitterbug.telemetry.events import Fact, FactCode, Facts
 from jitterbug.telemetry.log import log_fact
 
+ALERT_LOOK_S: Final = 5.0
 BASE_PATH: Final = "/api/jitterbug"
 _LOG = logging.getLogger("jitterbug.server")
 _RANDOM_KID_BYTES: Final = 12
@@ -69,7 +75,9 @@ class Jitterbug:
         authorize: Rule | None = None,
         config: Config | None = None,
         store: Store | None = None,
+        tokens: TokenExchange | None = None,
         clock: Clock | None = None,
+        requires_tls: bool = False,
     ) -> None:
         """Build it; it starts with the application's lifespan, or at the first request.
 
@@ -79,22 +87,27 @@ class Jitterbug:
                 do anything, except in development, where everybody may.
             config: Settings; None = the defaults, the security model's numbers.
             store: What nodes share; None = memory of this process.
+            tokens: Turns tokens into logins that the hub keeps itself, instead of ``session``; None = no tokens.
             clock: Time; None = the system's.
+            requires_tls: True = HTTPS without exception, as ``jitterbug serve`` has it; False lets an application
+                be tried out over plain HTTP on the machine it runs on. Ignored in development.
 
         Raises:
             SettingError: No session source outside development.
         """
         self.config = config or Config()
         self.clock: Clock = clock or SystemClock()
-        if session is None and not self.config.development:
+        if session is None and tokens is None and not self.config.development:
             raise SettingError(
                 "session",
                 "no function was given that says who is asking",
                 remedy="Pass session=…, or config=Config(development=True) for a hub on loopback only.",
             )
-        self.own_sessions = AnonymousSessions(self.clock) if session is None else None
+        self.tokens = tokens
+        self.requires_tls = requires_tls
+        self.own_sessions = self._own_sessions() if session is None else None
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
-        rule = authorize or (allow_all if self.config.development else deny_all)
+        rule = authorize or self._default_rule()
         store = store or MemoryStore(
             self.clock,
             history_size=self.config.history_size,
@@ -102,12 +115,26 @@ class Jitterbug:
             replay_window_ms=self.config.replay_window_ms,
         )
         facts = Facts(log_fact)
+        self._alert_listeners: list[Callable[[Alert], None]] = []
+        self._telling: set[asyncio.Task[Any]] = set()
         self.hub = Hub(self.config, clock=self.clock, store=store, roots=root_keys(self.config), rule=rule, facts=facts)
+        alerts = Alerts(self.clock, self.hub.limited_connections, self._alert)
+        facts.listen(alerts)
+        self.hub.emitters.add("alerts", alerts.look, every_s=ALERT_LOOK_S, channel=ALERTS)
         self.upstream = Upstream(self.hub)
         self.limits = EndpointLimits(self.config, store)
         self._routes = Routes(self)
         self._starting = asyncio.Lock()
         self._is_started = False
+
+    def _own_sessions(self) -> OwnSessions:
+        secure = not self.config.development
+        return OwnSessions(self.clock, secure=secure, per_address=self.config.max_sessions_per_address)
+
+    def _default_rule(self) -> Rule:
+        if self.config.development and self.tokens is None:
+            return allow_all
+        return grants.rule if self.tokens is not None else deny_all
 
     # Life.
 
@@ -150,6 +177,31 @@ class Jitterbug:
             await self.drain()
             await self.hub.stop()
             self._is_started = False
+
+    # Watching.
+
+    def record(self, trail: AuditTrail) -> None:
+        """Write every fact to an audit trail; while that fails, keys and frames are refused (R12, R83-R87)."""
+        self.hub.facts.listen(trail)
+        self.hub.require(lambda: trail.is_healthy)
+
+    def on_alert(self, listener: Callable[[Alert], None]) -> None:
+        """Have each alert told to a function as well. It must not wait."""
+        self._alert_listeners.append(listener)
+
+    def _alert(self, alert: Alert) -> None:
+        _LOG.warning("ALERT %s: %s (%s, %d)", alert.rule, alert.text, alert.subject or "hub", alert.count)
+        self.hub.facts.emit(Fact(code=FactCode.ALERT, reason=alert.rule, count=alert.count))
+        for listener in self._alert_listeners:
+            listener(alert)
+        task = asyncio.get_running_loop().create_task(self.hub.publish_own(ALERTS, alert.to_json()))
+        self._telling.add(task)
+        task.add_done_callback(self._told)
+
+    def _told(self, task: "asyncio.Task[Any]") -> None:
+        self._telling.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.warning("An alert could not be published: %r", task.exception())
 
     # Mounting.
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, finished
 from jitterbug.server.handshake import check_development
-from jitterbug.server.sessions import AnonymousSessions
+from jitterbug.server.sessions import OwnSessions
 
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -25,7 +25,7 @@ _MISSING: Final = "The live page has not been built. Run: make setup\n"
 class Console:
     """Serves the page at ``/`` and hands everything below the base path to the hub."""
 
-    def __init__(self, base_path: str, hub: ASGIApp, sessions: AnonymousSessions | None = None) -> None:
+    def __init__(self, base_path: str, hub: ASGIApp, sessions: OwnSessions | None = None) -> None:
         """Put the page in front of a hub.
 
         Args:
@@ -69,6 +69,12 @@ class Console:
         headers: dict[str, str] = {}
         if name.endswith(".html"):
             headers["content-security-policy"] = _CSP
-            if self._sessions is not None and self._sessions(Request(scope)) is None:
-                headers["set-cookie"] = self._sessions.cookie(self._sessions.create())
+            headers |= self._login(scope)
         return Response(self._files[name], media_type=media_type, headers=headers)
+
+    def _login(self, scope: Scope) -> dict[str, str]:
+        """A cookie for a visitor who has none."""
+        if self._sessions is None or self._sessions(Request(scope)) is not None:
+            return {}
+        session = self._sessions.create(None)
+        return {} if session is None else {"set-cookie": self._sessions.cookie(session)}

@@ -12,6 +12,14 @@ from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest
 
 _FOREIGN_SITES: Final = {"cross-site", "same-site"}
+_PROXY_HEADERS: Final = {
+    b"forwarded",
+    b"via",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+}
 _LOOPBACK_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
@@ -31,19 +39,40 @@ def client_address(scope: Scope) -> str | None:
     return str(client[0]) if client else None
 
 
-def check_development(scope: Scope) -> None:
-    """Let a development hub talk to this machine only, by a name of this machine.
+def is_this_machine(scope: Scope) -> bool:
+    """Tell whether this machine asks, by a name of this machine.
 
     The second half stops DNS rebinding: a page of another name that resolves to loopback would otherwise pass as
     same origin.
+    """
+    by_name = _LOOPBACK_HOST.fullmatch(Headers(scope=scope).get("host", "")) is not None
+    return by_name and is_loopback(client_address(scope))
+
+
+def check_development(scope: Scope) -> None:
+    """Let a development hub talk to this machine only. Raises RefusedRequest."""
+    if not is_this_machine(scope):
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked from elsewhere", status=403)
+
+
+def check_tls(scope: Scope, *, always: bool = True) -> None:
+    """Let nothing move over plain HTTP in production, and redirect nothing (R5, R49; ASVS 4.1.2).
+
+    The scheme is the connection's own, or what a listed proxy says in ``X-Forwarded-Proto``.
+
+    Args:
+        scope: Of the request.
+        always: False lets through what does not leave this machine and has not come through a proxy: an application
+            that is being tried out where it is written.
 
     Raises:
-        RefusedRequest: It is somebody else.
+        RefusedRequest: It is not HTTPS.
     """
-    if not is_loopback(client_address(scope)):
-        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked from another machine", status=403)
-    if _LOOPBACK_HOST.fullmatch(Headers(scope=scope).get("host", "")) is None:
-        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "development hub asked by a foreign host name", status=403)
+    if scope["scheme"] in {"https", "wss"}:
+        return
+    proxied = any(name in _PROXY_HEADERS for name, _ in scope["headers"])
+    if always or proxied or not is_this_machine(scope):
+        raise RefusedRequest(ErrorCode.UNAUTHORIZED, "plain HTTP in production", status=403)
 
 
 def own_origin(scope: Scope) -> str:

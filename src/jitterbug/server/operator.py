@@ -51,4 +51,6 @@ class Operator:
             return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
         if path == "/health/ready" and self._hub.is_draining:
             return PlainTextResponse("draining\n", 503)
+        if path == "/health/ready" and not self._hub.is_fit:
+            return PlainTextResponse("not fit: see the log\n", 503)
         return PlainTextResponse("ok\n")

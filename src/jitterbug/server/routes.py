@@ -18,7 +18,7 @@ from jitterbug.hub.sessions import Session
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, common_headers, no_content
 from jitterbug.server.api import Api
-from jitterbug.server.handshake import check_development, check_not_a_browser, check_origin, client_address
+from jitterbug.server.handshake import check_development, check_not_a_browser, check_origin, check_tls, client_address
 from jitterbug.server.sessions import resolve
 from jitterbug.server.sse import Stream
 from jitterbug.telemetry.events import Fact, FactCode
@@ -91,11 +91,16 @@ class Routes:
         await push.ensure_started()
         if push.config.development:
             check_development(scope)
+        else:
+            check_tls(scope, always=push.requires_tls)
         methods = _PATHS.get(path)
         if methods is None:
             raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
         request = Request(scope, receive)
         request.state.request_id = request_id
+        if path != "/health" and not push.hub.is_fit:
+            # What cannot be recorded or checked is not done at all (R12).
+            raise RefusedRequest(ErrorCode.INTERNAL, "the hub is not fit: see the log")
         if path == "/publish":
             check_not_a_browser(scope)
             if method == "POST":

@@ -2,22 +2,30 @@
 
 import asyncio
 import logging
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from jitterbug.errors import SettingError
+from jitterbug.clock import SystemClock
 from jitterbug.hub.channels import ACTIVITY, TELEMETRY
 from jitterbug.hub.host import HostTelemetry
 from jitterbug.hub.hub import Hub
 from jitterbug.server.app import BASE_PATH, Jitterbug
 from jitterbug.server.console import Console
-from jitterbug.server.handshake import is_loopback
 from jitterbug.server.operator import Operator
+from jitterbug.server.rules import check_rules
+from jitterbug.server.standalone import Standalone
+from jitterbug.server.tls import tls_context
+from jitterbug.server.tokens import TokenExchange
 from jitterbug.server.uvicorn import PushProtocol, PushServer, serve_together
+from jitterbug.server.webhook import Webhook
 from jitterbug.settings import Settings
+from jitterbug.telemetry.audit.trail import AuditTrail
 
 _LOG = logging.getLogger("jitterbug.server")
 _BACKLOG: Final = 4_096
@@ -50,10 +58,10 @@ def add_built_in_emitters(hub: Hub) -> None:
 
 
 def run(settings: Settings, on_ready: OnReady | None = None) -> int:
-    """Run a development hub until it is told to stop by SIGINT or SIGTERM.
+    """Run a hub until it is told to stop by SIGINT or SIGTERM.
 
     Args:
-        settings: With ``config.development``.
+        settings: Checked; with ``config.development`` for a hub on loopback, else production rules hold.
         on_ready: Called once both listeners accept connections.
 
     Returns:
@@ -62,21 +70,57 @@ def run(settings: Settings, on_ready: OnReady | None = None) -> int:
     Raises:
         SettingError: The settings do not fit together.
     """
-    host, _ = settings.bind
-    if settings.config.development and not (is_loopback(host) or host == "localhost"):
-        raise SettingError(
-            "JITTERBUG_BIND", "is not a loopback address, and this is a development hub", remedy="Bind to 127.0.0.1."
-        )
-    push = Jitterbug(config=settings.config)
+    check_rules(settings)
+    clock = SystemClock()
+    push = Jitterbug(config=settings.config, tokens=_tokens(settings, clock), clock=clock, requires_tls=True)
     add_built_in_emitters(push.hub)
+    trail = _trail(settings, clock, push)
+    webhook = _webhook(settings, clock, push)
     public, admin = _servers(settings, push, on_ready)
 
     async def main() -> None:
-        await serve_together(public, admin)
+        try:
+            await serve_together(public, admin)
+        finally:
+            if webhook is not None:
+                await webhook.stop()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main())
+    finally:
+        if trail is not None:
+            trail.stop()
     return 0 if public.started and admin.started else 1
+
+
+def _tokens(settings: Settings, clock: SystemClock) -> TokenExchange | None:
+    if settings.jwt_key is None or settings.jwt_audience is None:
+        return None
+    return TokenExchange(
+        settings.jwt_key,
+        algorithm=settings.jwt_algorithm,
+        audience=settings.jwt_audience,
+        clock=clock,
+        leeway_s=settings.config.skew_ms / 1_000,
+    )
+
+
+def _trail(settings: Settings, clock: SystemClock, push: Jitterbug) -> AuditTrail | None:
+    if settings.audit_file is None:
+        return None
+    trail = AuditTrail(settings.audit_file, clock=clock, node=platform.node() or "node")
+    trail.start()
+    push.record(trail)
+    return trail
+
+
+def _webhook(settings: Settings, clock: SystemClock, push: Jitterbug) -> Webhook | None:
+    if settings.alert_webhook_url is None or settings.alert_webhook_secret is None:
+        return None
+    webhook = Webhook(settings.alert_webhook_url, settings.alert_webhook_secret, clock)
+    push.on_alert(webhook)
+    return webhook
 
 
 def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> tuple[PushServer, PushServer]:
@@ -86,7 +130,7 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
             on_ready(Listening(_url(public), _url(admin)))
 
     public = PushServer(
-        _config(settings.bind, Console(BASE_PATH, push.asgi, push.own_sessions)),
+        _config(settings.bind, _public_app(settings, push), settings),
         on_ready=tell,
         on_stop=push.stop,
     )
@@ -94,8 +138,21 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
     return public, admin
 
 
-def _config(bind: tuple[str, int], app: object) -> uvicorn.Config:
+def _public_app(settings: Settings, push: Jitterbug) -> ASGIApp:
+    if settings.config.development:
+        return Console(BASE_PATH, push.asgi, push.own_sessions)
+    app: ASGIApp = Standalone(BASE_PATH, push.asgi)
+    if settings.config.trusted_proxies:
+        # Believes the headers of these peers alone; the rightmost hop that is not one of them is the client.
+        app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.config.trusted_proxies))  # type: ignore[arg-type,assignment]
+    return app
+
+
+def _config(bind: tuple[str, int], app: object, settings: Settings | None = None) -> uvicorn.Config:
     host, port = bind
+    tls: dict[str, Any] = {}
+    if settings is not None and settings.tls_cert is not None and settings.tls_key is not None:
+        tls = {"ssl_certfile": settings.tls_cert, "ssl_keyfile": settings.tls_key, "ssl_context_factory": tls_context}
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
@@ -109,12 +166,14 @@ def _config(bind: tuple[str, int], app: object) -> uvicorn.Config:
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=5,
+        **tls,
     )
 
 
 def _url(server: PushServer) -> str:
     host, port = server.bound[0]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if server.config.is_ssl else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

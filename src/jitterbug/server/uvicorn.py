@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from jitterbug.server.answers import common_headers
 from jitterbug.server.sinks import EXTENSION
 
+_CLOSE_GRACE_S = 0.5
 _SEND_BUFFER_BYTES: Final = 65_536
 """Linux would take up to 4 MiB for a peer that does not read, and hide from the hub that it does not."""
 _MAX_HEAD_BYTES: Final = 65_536
@@ -80,6 +81,12 @@ class PushProtocol(HttpToolsProtocol):
         """End it."""
         self._end_head()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close when the server stops, without waiting for an idle peer to answer the end of TLS."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(_CLOSE_GRACE_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Read on. The parser keeps what it is given until a head is complete, so that is bounded here."""

@@ -1,4 +1,4 @@
-"""Alerts to an address of the operator's: signed as Standard Webhooks have it, retried, never in the hub's way (R79-R82)."""
+"""Alerts to an address of the operator's: signed as Standard Webhooks have it, retried, off the hub's way (R79-R82)."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jitterbug.clock import Clock
 from jitterbug.config import Secret
@@ -14,6 +14,9 @@ from jitterbug.errors import SettingError
 from jitterbug.protocol import base64
 from jitterbug.protocol.signing import MacKey
 from jitterbug.telemetry.alerts import Alert
+
+if TYPE_CHECKING:
+    import httpx2
 
 _LOG = logging.getLogger("jitterbug.alerts")
 _PREFIX: Final = "whsec_"
@@ -86,7 +89,7 @@ class Webhook:
                 if not await self._deliver(client, self._waiting.popleft()):
                     self.failed += 1
 
-    async def _deliver(self, client: "httpx2.AsyncClient", alert: Alert) -> bool:  # noqa: F821 - imported where used
+    async def _deliver(self, client: "httpx2.AsyncClient", alert: Alert) -> bool:
         webhook_id = f"msg_{os.urandom(12).hex()}"
         body = json.dumps({"type": f"jitterbug.alert.{alert.rule}", "data": alert.to_json()}, sort_keys=True).encode()
         for delay_s in (*_RETRY_AFTER_S, None):

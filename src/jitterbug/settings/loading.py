@@ -99,7 +99,7 @@ def _process(texts: Mapping[str, str], cwd: Path) -> dict[str, Any]:
         read["engine"] = values.engine(names.ENGINE, texts[names.ENGINE])
     if names.AUDIT_FILE in texts:
         read["audit_file"] = values.path(texts[names.AUDIT_FILE], cwd)
-    return read | _tokens(texts)
+    return read | _tokens(texts) | _webhook(texts)
 
 
 def _tokens(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -129,6 +129,19 @@ def _tokens(texts: Mapping[str, str]) -> dict[str, Any]:
             names.JWT_KEY, "is too weak", remedy=f"Use {_MAC_KEY_BYTES} random bytes or more, or a public key in PEM."
         )
     return {"jwt_key": Secret(key.encode()), "jwt_algorithm": algorithm, "jwt_audience": audience}
+
+
+def _webhook(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Where alerts go, which needs a secret to sign them."""
+    url, secret = texts.get(names.ALERT_WEBHOOK_URL), texts.get(names.ALERT_WEBHOOK_SECRET)
+    if url is None and secret is None:
+        return {}
+    if url is None or secret is None:
+        missing = names.ALERT_WEBHOOK_URL if url is None else names.ALERT_WEBHOOK_SECRET
+        raise SettingError(missing, "is missing", remedy="Address and secret of the alert webhook go together.")
+    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+        raise SettingError(names.ALERT_WEBHOOK_URL, "is not HTTPS", remedy="Plain HTTP is for this machine only.")
+    return {"alert_webhook_url": url, "alert_webhook_secret": Secret(secret.encode())}
 
 
 def _check_together(settings: Settings) -> None:

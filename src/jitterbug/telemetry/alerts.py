@@ -14,6 +14,8 @@ from jitterbug.telemetry.events import Fact, FactCode
 
 AUTH_FAILURES_PER_MINUTE: Final = 10
 LIMITED_SHARE: Final = 0.5
+LIMITED_SAMPLE: Final = 5
+"""Open connections before their share means anything."""
 KEY_FAILURE_SHARE: Final = 0.05
 KEY_FAILURE_SAMPLE: Final = 20
 """Key requests in the minute before their share means anything."""
@@ -91,7 +93,7 @@ class Alerts:
     def look(self) -> None:
         """Judge what is a state rather than a fact: how many connections meet limits. Call now and then."""
         limited, connections = self._limited(_MINUTE_NS)
-        if connections and limited / connections > LIMITED_SHARE:
+        if connections >= LIMITED_SAMPLE and limited / connections > LIMITED_SHARE:
             self._raise(
                 "rate_limits",
                 "More than half of the connections met a rate limit within a minute. Either the limits are too low for "

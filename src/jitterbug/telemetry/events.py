@@ -30,6 +30,7 @@ class FactCode(StrEnum):
     SESSION_ENDED = "session_ended"
     CLIENT_REPORT = "client_report"
     EMITTER_FAILED = "emitter_failed"
+    ALERT = "alert"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -33,6 +33,7 @@ class Metrics:
         self._closed = counter("connections_closed", "Streams closed", ("reason",))
         self._errors = counter("internal_errors", "Failures inside the hub")
         self._emitters = counter("emitter_failures", "Emitters that raised")
+        self._alerts = counter("alerts", "Alerts raised", ("rule",))
 
     def __call__(self, fact: Fact) -> None:
         """Count a fact."""
@@ -59,6 +60,8 @@ class Metrics:
                 self._errors.inc(fact.count)
             case FactCode.EMITTER_FAILED:
                 self._emitters.inc(fact.count)
+            case FactCode.ALERT:
+                self._alerts.labels(fact.reason).inc()
             case _:
                 pass
 

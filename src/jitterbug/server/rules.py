@@ -1,0 +1,49 @@
+"""What must hold before a hub listens (R5, R10, R13, R72-R76; PROTOCOL §9). Each failure names setting and remedy."""
+
+import ssl
+
+from jitterbug.errors import SettingError
+from jitterbug.settings import Settings
+
+
+def check_rules(settings: Settings) -> None:
+    """Check that a production hub has everything it needs. A development hub needs nothing.
+
+    What each setting must be by itself was checked when it was read.
+
+    Raises:
+        SettingError: The first thing that is missing or too weak.
+    """
+    if settings.config.development:
+        return
+    config = settings.config
+    if config.hmac_secret is None or config.hmac_key_id is None:
+        raise SettingError("HMAC_SECRET", "is missing", remedy="Make one with `jitterbug keys new`.")
+    if settings.tls_cert is None and not config.trusted_proxies:
+        raise SettingError(
+            "JITTERBUG_TLS_CERT",
+            "is missing, and so is JITTERBUG_TRUSTED_PROXIES: nothing would move over HTTPS",
+            remedy="Give certificate and key files, or list the proxy that ends TLS in front of the hub.",
+        )
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        _check_certificate(settings)
+    if settings.jwt_key is None:
+        raise SettingError(
+            "JITTERBUG_JWT_KEY",
+            "is missing: nobody could log in",
+            remedy="Set the key, algorithm and audience of the tokens your application issues.",
+        )
+    if settings.engine != "memory://":
+        raise SettingError("JITTERBUG_ENGINE", "is not memory://", remedy="This version runs a single node.")
+
+
+def _check_certificate(settings: Settings) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key))
+    except (OSError, ssl.SSLError):
+        raise SettingError(
+            "JITTERBUG_TLS_CERT",
+            "and JITTERBUG_TLS_KEY are no certificate and its key in PEM",
+            remedy="Check both files: openssl x509 -in CERT -noout -subject; openssl pkey -in KEY -noout.",
+        ) from None
