@@ -184,12 +184,9 @@ export class Receiver {
       channel.position = position;
       return NOTHING;
     }
-    // Recovering means that everything since follows, so the hub must stand at or after us. One that says so and
-    // stands elsewhere has lost history: that is told as a gap rather than believed.
-    if (recovered === true && !isAtOrAfter(position, channel.position)) {
-      channel.position = position;
-      return taken({ kind: "gap", gap: { channel: name, position, reason: "epoch" } });
-    }
+    // Recovering means that everything since follows, so the hub must stand at or after us. A stream that says so and
+    // stands elsewhere is not the answer to what we asked: it is not believed, and asked for again.
+    if (recovered === true && !isAtOrAfter(position, channel.position)) return HOLE;
     channel.awaitsGap = recovered !== true;
     return NOTHING;
   }

@@ -216,8 +216,8 @@ describe("positions", () => {
     ] as const) {
       const script = new Script();
       const to = receiver([EPOCH, 5]);
-      expect(words(to, [script.hello(), script.subscribed(offset, true, epoch)])).toEqual(["hello", "gap"]);
-      expect(to.positions()).toEqual({ a: [epoch, offset] });
+      expect(words(to, [script.hello(), script.subscribed(offset, true, epoch)])).toEqual(["hello", "hole"]);
+      expect(to.positions()).toEqual({ a: [EPOCH, 5] });
     }
   });
 

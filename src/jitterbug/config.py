@@ -4,7 +4,6 @@ Built at the edge (``jitterbug.settings`` for the command line, the application'
 below receives values. The defaults are the seed's numbers: profile ``strict``.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self
@@ -114,6 +113,11 @@ class Config:
                 "is less than twice HMAC_CLOCK_SKEW_MS, so a nonce could be forgotten while its frame is fresh",
                 remedy="Raise the window or lower the skew.",
             )
+        lists: dict[str, object] = {"ALLOWED_ORIGINS": self.allowed_origins, "TRUSTED_PROXIES": self.trusted_proxies}
+        for name, value in lists.items():
+            # One text instead of several: `in` would then look for parts of it.
+            if isinstance(value, str):
+                raise SettingError(name, "is one text, not a list of them", remedy="Pass a tuple.")
         for origin in self.allowed_origins:
             if origin in {"*", "null"} or "*" in origin:
                 raise SettingError("ALLOWED_ORIGINS", "holds a wildcard", remedy="List each origin in full.")
@@ -122,7 +126,7 @@ class Config:
     def _check_range(metadata: Mapping[str, Any], value: object, *, whole: bool) -> None:
         low, high = metadata["low"], metadata["high"]
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type]
+        if not number or not low <= value <= high:
             kind = "a whole number" if whole else "a number"
             raise SettingError(metadata["setting"], f"must be {kind} from {low:,} to {high:,}")
 

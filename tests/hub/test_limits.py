@@ -56,6 +56,16 @@ class Buckets(RuleBasedStateMachine):
             assert self.bucket.available(self.now_ns) == 1
 
     @rule()
+    def time_comes_for_the_last(self) -> None:
+        """To the nanosecond as well."""
+        missing = self.model.capacity - self.model.tokens
+        wait_ns = -int(-missing * self.model.token_ns // 1)
+        if wait_ns > 0:
+            assert self.bucket.available(self.now_ns + wait_ns - 1) == self.bucket.capacity - 1
+            self.time_passes(wait_ns)
+            assert self.bucket.available(self.now_ns) == self.bucket.capacity
+
+    @rule()
     def take(self) -> None:
         expected = self.model.tokens >= 1
 
