@@ -6,7 +6,7 @@ PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,12 @@ format: setup ## put the code into its standard form
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 	cd js && npm run --silent format
+
+requirements: setup browser ## table: requirement, its tests, their result; fails on a gap
+	@mkdir -p .make
+	-cd js && npx vitest run --silent --reporter=json --outputFile=../.make/vitest.json
+	-$(PY) -m pytest -q --junitxml=.make/pytest.xml
+	$(PY) scripts/requirements.py --junit .make/pytest.xml --vitest .make/vitest.json
 
 vectors: setup ## write vectors/*.json anew
 	$(PY) scripts/make_vectors.py

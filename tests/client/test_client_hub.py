@@ -128,9 +128,7 @@ def cutting(number: int, text: bytes) -> Iterable[bytes]:
 
 @pytest.mark.parametrize("meddle", [passed, edited, lost, repeated, reordering(), cutting])
 @in_loop
-async def test_whatever_the_network_does_each_one_arrives_once_and_in_order(
-    hub_url: str, meddle: Meddle
-) -> None:
+async def test_whatever_the_network_does_each_one_arrives_once_and_in_order(hub_url: str, meddle: Meddle) -> None:
     """R14, R33: edits and repeats are refused; losses, cuts and reorders are noticed and made good from history."""
     name, count = channel(), 40
     http = httpx2.AsyncClient(transport=Meddler(meddle))

@@ -119,7 +119,9 @@ async def test_everything_due_goes_out_in_one_write() -> None:
     client.connection.control(Down.HB)
     client.connection.recover([publication(1), publication(2)])
     client.connection.offer(publication(3))
-    flush(client)
+    assert client.connection.backlog == 3
+    assert flush(client) is None, "nothing is left to come back for"
+    assert client.connection.backlog == 0
 
     assert client.sink.writes == before + 1
     assert client.kinds() == ["hello", "hb", "msg", "msg", "msg"]
@@ -220,6 +222,16 @@ async def test_the_cursor_moves_with_what_was_delivered_on_all_channels() -> Non
     cursors = [decode_cursor(seen.cursor, ["a", "b"]) for seen in client.seen[1:]]
     offsets = [(places["a"].offset, places["b"].offset) for places in cursors]
     assert offsets == [(1, 0), (1, 1), (2, 1)]
+
+
+@in_loop
+async def test_a_frame_that_moves_no_channel_carries_no_cursor() -> None:
+    client = reader("a")
+    client.connection.control(Down.HB)
+    client.connection.control(Down.ACK, id="x")
+    flush(client)
+
+    assert b"id: " not in client.sink.taken[-1][1]
 
 
 @in_loop

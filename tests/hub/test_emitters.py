@@ -210,15 +210,13 @@ async def test_stopping_and_removing_cancel_what_runs() -> None:
     removed = gate.emitters.add("removed", hangs, every_s=1, channel=CHANNEL)
     stopped = gate.emitters.add("stopped", hangs, every_s=1, channel=CHANNEL)
     await gate.run_at(NS_PER_S)
+    tasks = [removed.running, stopped.running]
     gate.emitters.remove("removed")
     await gate.emitters.stop()
     await asyncio.sleep(0)
 
     assert ended == ["ended", "ended"]
-    assert removed.running is not None
-    assert removed.running.cancelled()
-    assert stopped.running is not None
-    assert stopped.running.cancelled()
+    assert [task is not None and task.cancelled() for task in tasks] == [True, True]
     await gate.emitters.stop()
 
 
@@ -285,7 +283,8 @@ async def test_a_hub_that_stops_stops_its_emitters() -> None:
 
     emitter = house.hub.emitters.add("hangs", hangs, every_s=1, channel=CHANNEL)
     await house.tick()
+    running = emitter.running
     await house.hub.stop()
 
-    assert emitter.running is not None
-    assert emitter.running.cancelled()
+    assert running is not None
+    assert running.cancelled()

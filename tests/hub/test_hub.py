@@ -256,6 +256,66 @@ async def test_bye_says_when_to_come_back_with_jitter() -> None:
     assert fixed.of("bye")[0]["retry"] == 7
 
 
+# Root keys.
+
+
+@in_loop
+async def test_a_root_key_that_is_taken_out_ends_the_streams_it_made_and_no_others() -> None:
+    """R16, R37: while a root key is being rotated both are good; afterwards the old one signs nothing more."""
+    house = House()
+    old = house.roots.current
+    before = await house.reader("a")
+    new = RootKey("root-2", bytes(range(32)))
+    house.hub.replace_roots(RootKeys(new, [old]))
+    after = await house.reader("a")
+    await house.publish("a", 1)
+    await house.settle()
+    assert before.data() == after.data() == [0], "both are known"
+
+    house.hub.replace_roots(RootKeys(new))
+    house.hub.replace_roots(RootKeys(new))
+    await house.publish("a", 1, start=1)
+    await house.settle()
+    before.check_wire()
+    assert before.kinds()[-1] == "bye"
+    assert before.of("bye")[0]["reason"] == "key_expired"
+    assert after.data() == [0, 1]
+    assert house.hub.find_key(ALICE, before.key.kid) is None
+
+
+# What it depends on, and what it tells of itself.
+
+
+def test_r12_a_hub_is_fit_while_everything_it_depends_on_is_there() -> None:
+    house = House()
+    there = {"audit": True, "clock": True}
+    assert house.hub.is_fit
+    house.hub.require(lambda: there["audit"])
+    house.hub.require(lambda: there["clock"])
+    for name in there:
+        assert house.hub.is_fit
+        there[name] = False
+        assert [house.hub.is_fit] == [False]
+        there[name] = True
+
+
+@in_loop
+async def test_r87_performance_is_told_in_sums_from_the_start_and_the_worst_delay_since_the_last_time() -> None:
+    house = House()
+    client, other = await house.reader("a"), await house.reader("a")
+    await house.publish("a", 111)
+    await house.settle()
+    house.hub.close(other.connection, "gone")
+    house.hub._tick.worst_delay_ns = 7_900_000
+    house.hub.tell_performance()
+    house.hub.tell_performance()
+
+    first, second = house.told(FactCode.PERFORMANCE)
+    sent = len(client.seen) + len(other.seen)
+    assert first.figures == {"connections": 1, "dropped_frames": 22, "sent_frames": sent, "tick_delay_ms": 7}
+    assert second.figures == {**first.figures, "tick_delay_ms": 0}
+
+
 # Life.
 
 

@@ -1,5 +1,6 @@
 """What a wire does that gets more than it takes: bounded, and told (R57, O25, O29)."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +72,24 @@ async def test_r57_a_gap_waits_for_the_history_before_it_and_still_comes_before_
 
 
 @in_loop
+async def test_r57_a_gap_waits_for_all_of_the_history_where_tokens_let_out_only_a_part() -> None:
+    client = reader("a")
+    client.connection.recover([publication(offset) for offset in range(1, 16)])
+    for offset in range(16, 117):
+        client.connection.offer(publication(offset))
+    flush(client)
+    assert client.connection.backlog == 105
+    assert client.kinds() == ["hello", *["msg"] * 10]
+    for _ in range(7):
+        client.house.clock.advance(s=1)
+        flush(client)
+
+    client.check_wire()
+    assert client.kinds()[11:] == [*["msg"] * 5, "gap", "msg", "msg"]
+    assert client.data() == [*range(1, 16), 17, 18]
+
+
+@in_loop
 async def test_a_gap_is_told_at_once_where_nothing_else_waits() -> None:
     client = reader("a")
     client.connection.lose(Place("a", Position(EPOCH, 7)), GapReason.EXPIRED)
@@ -113,6 +132,19 @@ async def test_a_full_wire_is_left_alone_until_it_has_taken_some() -> None:
     client.check_wire()
     assert client.kinds()[1:4] == ["hb", "gap", "msg"]
     assert client.data() == list(range(9_901, 9_911))
+
+
+@pytest.mark.parametrize(("pending_bytes", "writes"), [(65_536, True), (65_537, False)])
+@in_loop
+async def test_a_wire_is_written_to_while_it_holds_no_more_than_sixty_four_kibibytes(
+    pending_bytes: int, writes: bool
+) -> None:
+    client = reader("a")
+    client.sink.filled_bytes = pending_bytes
+    client.connection.offer(publication(1))
+    flush(client)
+
+    assert client.data() == ([1] if writes else [])
 
 
 @in_loop

@@ -1,11 +1,13 @@
 """A hub whose secrets carry a mark, and everything that comes out of it."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import jwt
 
 from jitterbug.protocol import base64
 from jitterbug.protocol.signing import FrameSigner
@@ -16,30 +18,87 @@ from tests.server.visitor import JSON, Visitor
 from tests.server.wire import OpenStream, exchange
 
 ROOT_KID = "canary-root-2026"
-LIMITS = ["RATE_CAPACITY=40", "KEYS_PER_MINUTE=4", "DRAIN_S=0", "MAX_CONNECTIONS_PER_SESSION=6"]
+LIMITS = [
+    "RATE_CAPACITY=40",
+    "RATE_REFILL_PER_S=0.1",
+    "KEYS_PER_MINUTE=4",
+    "DRAIN_S=0",
+    "MAX_CONNECTIONS_PER_SESSION=6",
+]
+
+
+PROXY = {"X-Forwarded-Proto": "https"}
+"""What a listed proxy says of a request that came over TLS."""
+AUDIENCE = "canary-hub"
+RIGHTS = {"subscribe": ["**"], "publish": ["**"]}
+
+
+class ProxiedVisitor(Visitor):
+    """One login of a production hub behind a proxy, by token."""
+
+    def log_in_with(self, token: str) -> None:
+        """Exchange a token for a session. Its cookie is ``Secure``, so it is carried by hand: here is plain HTTP."""
+        self.http.headers.update(PROXY)
+        answer = self.http.post("/session", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 204, answer.text
+        self._cookie = answer.headers["set-cookie"].partition(";")[0]
+        self.http.headers["cookie"] = self._cookie
+
+    def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
+        return {**super()._headers(extra), **PROXY}
 
 
 class Canary:
     """A hub with marked secrets, and everything that came out of it.
 
     Attributes:
+        secrets: What must not be found, by name.
         answers: What requests got, as bytes, by what was asked.
         statuses: The last status of each.
     """
 
-    def __init__(self, folder: Path, *, logs_everything: bool) -> None:
-        self.secrets = {"root": b"canary\x00\xff" + os.urandom(24), "previous": os.urandom(24) + b"\xfe\x01yranac"}
+    def __init__(self, folder: Path, *, logs_everything: bool, production: bool) -> None:
+        self.secrets = {
+            "root": b"canary\x00\xff" + os.urandom(24),
+            "previous": os.urandom(24) + b"\xfe\x01yranac",
+            "tokens": f"canary-{os.urandom(24).hex()}".encode(),
+        }
+        self.production = production
+        self.hub = DevHub(
+            folder, LIMITS, self._environ(), logs_everything=logs_everything, production=production
+        )  # fmt: skip
+        self.root = FrameSigner(ROOT_KID, self.secrets["root"])
+        self.answers: list[tuple[str, bytes]] = []
+        self.statuses: dict[str, int] = {}
+        self.streams: list[OpenStream] = []
+        self.visitors = [self._visitor("ada"), self._visitor("bob")]
+
+    def _environ(self) -> dict[str, str]:
         environ = {
             "HMAC_KEY_ID": ROOT_KID,
             "HMAC_SECRET": b64(self.secrets["root"]),
             "HMAC_PREVIOUS_KEYS": f"canary-root-2025:{b64(self.secrets['previous'])}",
         }
-        self.hub = DevHub(folder, LIMITS, environ, logs_everything=logs_everything)
-        self.root = FrameSigner(ROOT_KID, self.secrets["root"])
-        self.answers: list[tuple[str, bytes]] = []
-        self.statuses: dict[str, int] = {}
-        self.streams: list[OpenStream] = []
-        self.visitors = [self._visitor(), self._visitor()]
+        if self.production:
+            environ |= {
+                "JITTERBUG_JWT_KEY": self.secrets["tokens"].decode(),
+                "JITTERBUG_JWT_AUDIENCE": AUDIENCE,
+                "JITTERBUG_TRUSTED_PROXIES": "127.0.0.1",
+                "JITTERBUG_AUDIT_FILE": "audit.jsonl",
+            }
+        return environ
+
+    def token(self, subject: str, audience: str = AUDIENCE) -> str:
+        """A token, which is a secret as well."""
+        claims = {"sub": subject, "aud": audience, "exp": int(time.time()) + 600, "jitterbug": RIGHTS}
+        token = jwt.encode(claims, self.secrets["tokens"], "HS256")
+        self.secrets[f"token of {subject}"] = token.encode()
+        return token
+
+    @property
+    def proxy(self) -> dict[str, str]:
+        """Headers of a request that came over TLS, where that matters."""
+        return PROXY if self.production else {}
 
     def note(self, name: str, answer: httpx2.Response) -> None:
         """Keep an answer."""
@@ -50,12 +109,15 @@ class Canary:
         """Post without a session."""
         url = f"{self.hub.url}/api/jitterbug{path}"
         self.note(
-            name, httpx2.post(url, content=body, headers={**JSON, **(headers or {})}, trust_env=False, verify=False)
+            name,
+            httpx2.post(
+                url, content=body, headers={**JSON, **self.proxy, **(headers or {})}, trust_env=False, verify=False
+            ),
         )
 
     def get(self, url: str) -> None:
         """Fetch a page without a session."""
-        self.note(url, httpx2.get(url, trust_env=False, verify=False))
+        self.note(url, httpx2.get(url, headers=self.proxy, trust_env=False, verify=False))
 
     def raw(self, name: str, data: bytes) -> None:
         """Send bytes as they are."""
@@ -83,12 +145,17 @@ class Canary:
             yield f"stream {number}", stream.raw
         yield from self.hub.written().items()
 
-    def _visitor(self) -> Visitor:
-        visitor = Visitor(self.hub)  # type: ignore[arg-type]
-        visitor.log_in().fetch_key()
+    def _visitor(self, subject: str) -> Visitor:
+        if self.production:
+            proxied = ProxiedVisitor(self.hub)  # type: ignore[arg-type]
+            proxied.log_in_with(self.token(subject))
+            visitor: Visitor = proxied
+        else:
+            visitor = Visitor(self.hub).log_in()  # type: ignore[arg-type]
+        visitor.fetch_key()
         self.secrets |= {
-            f"session {visitor.cookie[-4:]}": visitor.cookie.partition("=")[2].encode(),
-            f"key {visitor.kid[:4]}": base64.decode(visitor.fetch_key()["secret"]),
+            f"session of {subject}": visitor.cookie.partition("=")[2].encode(),
+            f"key of {subject}": base64.decode(visitor.fetch_key()["secret"]),
         }
         return visitor
 

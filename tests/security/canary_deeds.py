@@ -1,6 +1,7 @@
 """Everything a development hub can do and everything it refuses, done once."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from jitterbug.protocol.codes import Down
@@ -20,6 +21,7 @@ STATUSES = {
     "another's connection": 401, "bad channel": 401, "publish with a session's key": 401, "publish forged": 401,
     "publish by a browser": 403, "publish nowhere": 400, "publish too much": 413, "too many keys": 429,
     "too many frames": 429, "other host": 403, "trace": 405, "logged out": 401,
+    "token of eve": 401, "token of mallory": 401,
 }  # fmt: skip
 """Every kind of refusal, and how it must end: so that it is certain that each took place."""
 
@@ -57,7 +59,6 @@ def refuse(canary: Canary) -> None:
     visitor, other = canary.visitors
     conn = visitor.post_stream().conn
     ping: dict[str, Any] = {"t": "ping", "id": "1", "conn": conn}
-    once = visitor.sign(ping)
     good = json.loads(visitor.sign(ping))
     http, now_ms = visitor.http, canary.hub.push.clock.now_ms()
     answers = {
@@ -69,30 +70,32 @@ def refuse(canary: Canary) -> None:
         "stream with another's key": lambda: visitor.post("/stream", json.dumps({"kid": other.kid}).encode()),
         "stream query": lambda: http.get("/stream?kid=a&kid=b"),
         "stream channel": lambda: http.get(f"/stream?kid={visitor.kid}&channel=%00"),
-        "type": lambda: http.post("/frames", content=once),
+        "type": lambda: http.post("/frames", content=visitor.sign(ping)),
         "publish with a session's key": lambda: visitor.post("/publish", visitor.sign({"t": "publish"})),
     }
-    frames = {
-        "once": once,
-        "replay": once,
-        "not JSON": b"{",
-        "too large": visitor.sign({**ping, "pad": "x" * 1_200}),
-        "forged": json.dumps({**good, "payload": {**ping, "id": "2"}}).encode(),
-        "unsigned": json.dumps({**good, "sig": ""}).encode(),
-        "unknown key": json.dumps({**good, "kid": "A" * 52}).encode(),
-        "another's key": other.sign(ping),
-        "root key": canary.root.sign(ping, now_ms),
-        "stale": visitor.sign(ping, off_ms=-60_000),
-        "ahead": visitor.sign(ping, off_ms=60_000),
-        "reflected": visitor.sign({"t": "hello", "conn": conn, "seq": 1}),
-        "unknown type": visitor.sign({**ping, "t": "dance"}),
-        "another's connection": visitor.sign({**ping, "conn": canary.streams[1].conn}),
-        "bad channel": visitor.sign({**ping, "t": "pub", "ch": "a b", "data": 1}),
+    # Signed when they are sent: none may have grown stale before.
+    frames: dict[str, Callable[[], bytes]] = {
+        "not JSON": lambda: b"{",
+        "too large": lambda: visitor.sign({**ping, "pad": "x" * 1_200}),
+        "forged": lambda: json.dumps({**good, "payload": {**ping, "id": "2"}}).encode(),
+        "unsigned": lambda: json.dumps({**good, "sig": ""}).encode(),
+        "unknown key": lambda: json.dumps({**good, "kid": "A" * 52}).encode(),
+        "another's key": lambda: other.sign(ping),
+        "root key": lambda: canary.root.sign(ping, now_ms),
+        "stale": lambda: visitor.sign(ping, off_ms=-60_000),
+        "ahead": lambda: visitor.sign(ping, off_ms=60_000),
+        "reflected": lambda: visitor.sign({"t": "hello", "conn": conn, "seq": 1}),
+        "unknown type": lambda: visitor.sign({**ping, "t": "dance"}),
+        "another's connection": lambda: visitor.sign({**ping, "conn": canary.streams[1].conn}),
+        "bad channel": lambda: visitor.sign({**ping, "t": "pub", "ch": "a b", "data": 1}),
     }
     for name, answer in answers.items():
         canary.note(name, answer())
+    once = visitor.sign(ping)
+    canary.note("once", visitor.post("/frames", once))
+    canary.note("replay", visitor.post("/frames", once))
     for name, frame in frames.items():
-        canary.note(name, visitor.post("/frames", frame))
+        canary.note(name, visitor.post("/frames", frame()))
     refuse_strangers(canary)
     too_often(canary)
 
@@ -103,6 +106,10 @@ def refuse_strangers(canary: Canary) -> None:
     canary.ask("no cookie", "/keys")
     canary.ask("made-up cookie", "/keys", headers={"Cookie": "jitterbug=made-up"})
     canary.ask("bearer", "/keys", headers={"Authorization": f"Bearer {visitor.cookie}"})
+    for subject, audience in (("eve", "canary-other"), ("mallory", "canary-hub")):
+        token = canary.token(subject, audience)
+        forged = token if subject == "eve" else token[:-8] + "AAAAAAAA"
+        canary.ask(f"token of {subject}", "/session", headers={"Authorization": f"Bearer {forged}"})
     canary.ask("publish by a browser", "/publish", b"{}", FOREIGN)
     canary.publish("publish forged", "room", 1, FrameSigner(ROOT_KID, bytes(32)))
     canary.publish("publish nowhere", "a b", 1)

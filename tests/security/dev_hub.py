@@ -1,4 +1,4 @@
-"""A hub as a user starts it: ``jitterbug dev`` in a process of its own, everything it writes kept."""
+"""A hub as a user starts it: ``jitterbug dev`` or ``serve`` in a process of its own, everything it writes kept."""
 
 import json
 import os
@@ -13,7 +13,8 @@ from typing import Self
 
 from jitterbug.clock import SystemClock
 
-PATIENCE_S = 20
+PATIENCE_S = 60
+"""Bound for what takes a second on an idle machine."""
 _PLAIN = ["-m", "jitterbug"]
 _EVERY_LINE = [
     "-X",
@@ -24,7 +25,7 @@ _EVERY_LINE = [
 
 
 class DevHub:
-    """A running development hub on free ports. Has what visitors ask of a server.
+    """A running hub on free ports, for development unless told otherwise. Has what visitors ask of a server.
 
     Attributes:
         url, admin_url: Where it listens.
@@ -40,13 +41,23 @@ class DevHub:
         environ: Mapping[str, str] | None = None,
         *,
         logs_everything: bool = False,
+        production: bool = False,
     ) -> None:
-        """Start it and wait until it listens. Args: settings: ``NAME=VALUE``. logs_everything: down to debug level."""
+        """Start it and wait until it listens.
+
+        Args:
+            folder: For its files and its outputs.
+            settings: ``NAME=VALUE``, as flags.
+            environ: Further variables.
+            logs_everything: Down to debug level.
+            production: ``serve`` instead of ``dev``.
+        """
         self.folder = folder / "hub"
         self.folder.mkdir()
         self._out, self._err = folder / "stdout", folder / "stderr"
         sets = [part for each in settings for part in ("--set", each)]
-        command = ["dev", "--json", "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", *sets]
+        start = ["serve"] if production else ["dev", "--json"]
+        command = [*start, "--bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", *sets]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HMAC_", "JITTERBUG_"))}
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(

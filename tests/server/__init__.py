@@ -1,3 +1,5 @@
 import pytest
 
-pytest.register_assert_rewrite(*(f"tests.server.{name}" for name in ("answers", "serving", "visitor", "wire")))
+pytest.register_assert_rewrite(
+    *(f"tests.server.{name}" for name in ("answers", "receiver", "serving", "visitor", "wire"))
+)

@@ -9,6 +9,7 @@ import pytest
 
 from jitterbug import Config, Jitterbug
 from tests.server import serving
+from tests.server.production import GENEROUS, Authority, ProductionHub, good_settings
 from tests.server.serving import KINDS, Kind, Running
 from tests.server.visitor import Visitor
 
@@ -34,6 +35,20 @@ def server(kind: Kind) -> Iterator[Running]:
     running = serving.start(kind, Jitterbug(config=development()))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs certificates in this run."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def production(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProductionHub]:
+    """``jitterbug serve`` with TLS, for all tests that leave it as it is."""
+    environ = {**good_settings(), **authority.settings(), **GENEROUS}
+    with ProductionHub(tmp_path_factory.mktemp("production"), environ, authority.client_context()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,11 @@ def start_mounted(push: Jitterbug, path: str = BASE_PATH) -> Running:
     """Serve a hub mounted in a FastAPI application."""
     app = FastAPI(lifespan=push.lifespan)
     push.install(app, path)
+    return serve_app(push, app)
+
+
+def serve_app(push: Jitterbug, app: Any) -> Running:
+    """Serve an application that a hub is mounted in."""
     # uvicorn ends the lifespan last, when no connection is open any more, so the hub is drained before.
     server = PushServer(_plain(app, "httptools", lifespan="on"), on_stop=push.stop, takes_signals=False)
     return Running(push, [server], lambda: server.serve([_listener()]), None)

@@ -63,7 +63,7 @@ def test_hello_is_the_first_frame_and_names_version_and_limits(server: Running, 
 
 
 def test_every_event_is_one_signed_frame_and_nothing_else_is_said(server: Running, visit: Visit, channel: str) -> None:
-    """R1, R6, R25: no comment, no field of meaning beside the frame; ``retry`` once, jittered, as a block of its own."""
+    """R1, R6, R25: no comment, no field of meaning beside the frame; ``retry`` once, jittered, a block of its own."""
     visitor = visit(server)
     stream = visitor.get_stream(channel)
     stream.control(Down.SUBSCRIBED)

@@ -97,6 +97,33 @@ def test_token_settings_that_would_let_anybody_in_are_refused(environ: dict[str,
     assert refusal(environ).setting == setting
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example",
+        "http://127.0.0.1.hooks.example",
+        "http://localhost.hooks.example",
+        "https://",
+        "http://[x",
+    ],
+)
+def test_an_alert_webhook_in_the_clear_is_for_this_machine_only(url: str) -> None:
+    """R5: a name that merely begins like this machine's is another machine."""
+    environ = {"JITTERBUG_ALERT_WEBHOOK_URL": url, "JITTERBUG_ALERT_WEBHOOK_SECRET": GOOD}
+    assert refusal(environ).setting == "JITTERBUG_ALERT_WEBHOOK_URL"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example/a", "http://127.0.0.1:9000/a", "http://[::1]/", "http://localhost/a"]
+)
+def test_an_alert_webhook_needs_its_secret_and_neither_is_shown(url: str) -> None:
+    assert refusal({"JITTERBUG_ALERT_WEBHOOK_URL": url}).setting == "JITTERBUG_ALERT_WEBHOOK_SECRET"
+    settings = read({"JITTERBUG_ALERT_WEBHOOK_URL": url, "JITTERBUG_ALERT_WEBHOOK_SECRET": GOOD})
+    assert settings.alert_webhook_url == url
+    assert url not in repr(settings)
+    assert GOOD not in repr(settings)
+
+
 def test_an_unknown_profile_is_refused_under_its_full_name() -> None:
     assert refusal({"JITTERBUG_PROFILE": "fast"}).setting == "JITTERBUG_PROFILE"
 

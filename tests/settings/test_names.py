@@ -76,4 +76,7 @@ def test_every_name_of_the_contract_is_known() -> None:
         "JITTERBUG_JWT_AUDIENCE",
         "JITTERBUG_PROFILE",
         "JITTERBUG_DRAIN_S",
+        "JITTERBUG_SECURITY_POLICY",
+        "JITTERBUG_ALERT_WEBHOOK_URL",
+        "JITTERBUG_ALERT_WEBHOOK_SECRET",
     } == names.KNOWN

@@ -18,7 +18,7 @@ from tests.looped import in_loop
 LOGGER = "jitterbug.security"
 QUIET = {
     FactCode.FRAME_VERIFIED, FactCode.KEY_CONFIRMED, FactCode.KEY_ISSUED, FactCode.CONNECTION_OPENED,
-    FactCode.CONNECTION_CLOSED, FactCode.SESSION_OPENED, FactCode.PUBLISHED,
+    FactCode.CONNECTION_CLOSED, FactCode.SESSION_OPENED, FactCode.PUBLISHED, FactCode.PERFORMANCE,
 }  # fmt: skip
 nasty = st.text() | st.sampled_from(
     [
@@ -114,6 +114,10 @@ def test_r64_the_line_has_the_cause_as_a_plain_word_and_the_request_it_belongs_t
 def test_a_count_is_written_where_it_is_more_than_one(lines: Lines) -> None:
     assert "count" not in write(lines, Fact(code=FactCode.RATE_LIMITED))
     assert "count=2" in write(lines, Fact(code=FactCode.RATE_LIMITED, count=2))
+
+
+def test_r87_figures_are_written_by_name(lines: Lines) -> None:
+    assert "{'sent_frames': 7}" in write(lines, Fact(code=FactCode.PERFORMANCE, figures={"sent_frames": 7}))
 
 
 def test_what_is_not_wanted_is_not_written(lines: Lines) -> None:

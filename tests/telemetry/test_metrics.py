@@ -22,7 +22,7 @@ PLAIN = {
     FactCode.INTERNAL_ERROR: "internal_errors",
     FactCode.EMITTER_FAILED: "emitter_failures",
 }
-LABELLED = {FactCode.FRAME_REFUSED, FactCode.CLIENT_REPORT, FactCode.CONNECTION_CLOSED}
+LABELLED = {FactCode.FRAME_REFUSED, FactCode.CLIENT_REPORT, FactCode.CONNECTION_CLOSED, FactCode.ALERT}
 counts = st.lists(st.integers(min_value=1, max_value=1_000), max_size=6)
 
 
@@ -83,6 +83,17 @@ def test_closed_streams_are_counted_by_reason(reasons: list[str]) -> None:
 
     for reason in set(reasons):
         assert value(metrics, "connections_closed_total", reason=str(reason)) == reasons.count(reason)
+
+
+@given(rules=st.lists(st.sampled_from(["auth_failures", "rate_limits", "replay", "key_failures"])), count=counts)
+@settings(max_examples=20)
+def test_r79_r82_alerts_are_counted_by_rule_however_many_facts_raised_them(rules: list[str], count: list[int]) -> None:
+    metrics = Metrics()
+    for rule in rules:
+        metrics(Fact(code=FactCode.ALERT, reason=rule, count=sum(count) + 1))
+
+    for rule in set(rules):
+        assert value(metrics, "alerts_total", rule=rule) == rules.count(rule)
 
 
 @pytest.mark.parametrize("code", [code for code in FactCode if code not in PLAIN and code not in LABELLED])

@@ -1,4 +1,4 @@
-"""``jitterbug audit``: reading a trail back."""
+"""``jitterbug audit``: beginning a trail, and reading it back."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,7 +14,30 @@ EPILOG: Final = """
 [bold]Examples[/]
   jitterbug audit verify audit.jsonl
   jitterbug audit verify audit.jsonl --checkpoint 1000:3f2a…
+  jitterbug audit verify audit.jsonl --key-file first.key
 """
+INIT_EPILOG: Final = """
+[bold]Example[/], on the hub's host, the key kept elsewhere:
+  ssh hub jitterbug audit init audit.jsonl > first.key
+"""
+_MAX_DIGITS: Final = 18
+
+
+def init(file: Annotated[Path, typer.Argument(metavar="FILE", help="The trail that a hub will write.")]) -> int:
+    """Begin an audit trail, and print the key of its first record: the one thing that verifies every MAC later.
+
+    Keep the key away from the host. Nothing there holds it: the hub goes on with keys made from it that cannot be
+    turned back. Without this command a hub begins its trail itself, and only the chain can be verified.
+    """
+    from jitterbug.protocol import base64  # noqa: PLC0415
+    from jitterbug.telemetry.audit import seal_file  # noqa: PLC0415
+
+    try:
+        key = seal_file.begin(file)
+    except OSError as error:
+        raise JitterbugError(f"{error.filename} cannot be made ({error.strerror}).") from None
+    typer.echo(base64.encode(key).decode())
+    return 0
 
 
 def verify(
@@ -22,6 +45,9 @@ def verify(
     checkpoint: Annotated[
         str | None,
         typer.Option(metavar="RECORDS:HEAD", help="A checkpoint from the log, kept away from the host."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The key that `audit init` printed: verifies every MAC too.")
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
@@ -33,18 +59,21 @@ def verify(
     """
     from jitterbug.telemetry.audit.verify import verify as verify_trail  # noqa: PLC0415
 
-    wanted = _checkpoint(checkpoint)
+    wanted, key = _checkpoint(checkpoint), _key(key_file)
     try:
         size = file.stat().st_size
-        with Progress(
-            TextColumn("verifying"), BarColumn(), TimeRemainingColumn(), console=console(stderr=True), transient=True
-        ) as progress:
+        errors = console(stderr=True)
+        columns = TextColumn("verifying"), BarColumn(), TimeRemainingColumn()
+        # Where there is no terminal it would still print an empty line.
+        with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
             task = progress.add_task("", total=size)
             report = verify_trail(
-                file, checkpoint=wanted, progress=lambda offset: progress.update(task, completed=offset)
+                file, key=key, checkpoint=wanted, progress=lambda offset: progress.update(task, completed=offset)
             )
     except OSError as error:
-        raise JitterbugError(f"{file} cannot be read ({error.strerror}).") from None
+        raise JitterbugError(f"{error.filename or file} cannot be read ({error.strerror}).") from None
+    except ValueError:
+        raise JitterbugError(f"{file}.seal cannot be read: it was changed, or is no seal.") from None
     if as_json:
         found = {"records": report.records, "head": report.head, "line": report.line, "offset": report.offset}
         write_json({"whole": report.fault is None, "fault": report.fault, **found})
@@ -61,14 +90,32 @@ def _checkpoint(text: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
     records, colon, head = text.partition(":")
-    if not colon or not records.isascii() or not records.isdigit() or len(head) != 64:
+    is_number = records.isascii() and records.isdigit() and len(records) <= _MAX_DIGITS
+    if not colon or not is_number or len(head) != 64:
         raise typer.BadParameter("Write --checkpoint RECORDS:HEAD, as the log or `audit verify` prints it")
     return int(records), head
 
 
+def _key(file: Path | None) -> bytes | None:
+    from jitterbug.protocol import base64  # noqa: PLC0415
+
+    if file is None:
+        return None
+    try:
+        text = file.read_text("ascii").strip()
+        if base64.is_32(text):
+            return base64.decode(text)
+    except OSError as error:
+        raise JitterbugError(f"{file} cannot be read ({error.strerror}).") from None
+    except ValueError:
+        pass
+    raise JitterbugError(f"{file} holds no key as `jitterbug audit init` prints it.")
+
+
 def _audit() -> None:
-    """Read the audit trail back."""
+    """Begin an audit trail, and read it back."""
 
 
+app.command("init", help=paragraphs(init), epilog=INIT_EPILOG)(init)
 app.command("verify", help=paragraphs(verify), epilog=EPILOG)(verify)
 app.callback()(_audit)

@@ -20,7 +20,8 @@ EPILOG: Final = """
 _ADVICE: Final = """\
 Give both lines to every node of the hub and to the back ends that publish, through the environment or a .env file.
 Keep them out of repositories, images and logs. To rotate: make a new pair, put the old one into HMAC_PREVIOUS_KEYS
-as HMAC_KEY_ID:HMAC_SECRET, restart the nodes, then the back ends; take the old one out when nothing signs with it.
+as HMAC_KEY_ID:HMAC_SECRET; restart the nodes, or send them SIGHUP where both stand in .env; then the back ends; take
+the old one out when nothing signs with it.
 """
 
 

@@ -35,3 +35,5 @@ def set_up(*, as_json: bool, level: int = logging.INFO) -> None:
     root.setLevel(level)
     # uvicorn tells at INFO what the start panel tells better.
     logging.getLogger("uvicorn.error").setLevel(max(level, logging.WARNING))
+    # The HTTP client tells whole URLs at INFO, and a webhook's may hold a secret.
+    logging.getLogger("httpx2").setLevel(max(level, logging.WARNING))

@@ -1,6 +1,7 @@
 """``jitterbug serve`` and ``jitterbug check``: production rules."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -36,8 +37,12 @@ def serve(
 
     It refuses to start, before it listens, when anything required is missing or weak, and names the setting and the
     remedy. SIGTERM ends it in order: streams are told when to come back, spread over JITTERBUG_DRAIN_S seconds.
+
+    SIGHUP reads .env and jitterbug.toml again: root keys and allowed origins change with every stream left open. What
+    is too weak is refused and the old settings stay. Anything else needs a restart, and the log names it.
     """
-    settings = load(flags(set_, bind, admin_bind, profile), environ=os.environ, cwd=Path.cwd())
+    read = partial(load, flags(set_, bind, admin_bind, profile), environ=os.environ, cwd=Path.cwd())
+    settings = read()
     if log not in {"text", "json"}:
         raise typer.BadParameter("--log takes text or json")
     try:
@@ -51,7 +56,12 @@ def serve(
     def ready(listening: "Listening") -> None:
         write_json({"url": listening.url, "admin_url": listening.admin_url})
 
-    return run(settings, on_ready=ready)
+    try:
+        return run(settings, on_ready=ready, read=read)
+    except SystemExit:
+        # The server's way of saying so; its log has the system's own words.
+        complain("JB_LISTEN", "A listener could not start. Is its port taken? Choose others: --bind, --admin-bind.")
+        return 1
 
 
 def check(bind: Bind = None, admin_bind: AdminBind = None, profile: Profile = None, set_: Set = None) -> int:

@@ -142,6 +142,9 @@ class Intake:
     def _hello(self, receiver: Receiver, payload: dict[str, Any]) -> Step | None:
         if payload.get("v") != PROTOCOL_VERSION or receiver.conn is None:
             return Step(UnreadableError.code, stop=True, error=UnreadableError())
+        heartbeat_ms = payload.get("hb")
+        if type(heartbeat_ms) is int and heartbeat_ms > 0:
+            self._silence_s = 2 * heartbeat_ms / 1_000  # a hub whose heartbeat is not the usual one says so
         limits = payload.get("limits")
         limit = limits.get("frame") if isinstance(limits, dict) else None
         self.live_since_ms = self._clock.monotonic_ms()

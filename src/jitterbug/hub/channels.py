@@ -13,6 +13,7 @@ T = TypeVar("T")
 TELEMETRY: Final = "$sys/telemetry"
 ACTIVITY: Final = "$sys/activity"
 ALERTS: Final = "$sys/alerts"
+PERFORMANCE: Final = "$sys/performance"
 MAX_CHANNELS_PER_CONNECTION: Final = 100
 _NAME: Final = re.compile(r"\$?[A-Za-z0-9_\-./]{1,128}", re.ASCII)
 

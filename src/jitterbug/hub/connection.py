@@ -274,6 +274,11 @@ class Connection:
         return self._signer.kid
 
     @property
+    def sent(self) -> int:
+        """Frames signed for it so far."""
+        return self._seq
+
+    @property
     def dropped(self) -> int:
         """Publications that overflowed."""
         return self._ring.dropped

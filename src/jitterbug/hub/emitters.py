@@ -108,6 +108,8 @@ class Emitters:
     async def stop(self) -> None:
         """Cancel whatever is running, and wait for it."""
         tasks = [emitter.running for emitter in self._by_id.values() if emitter.running is not None]
+        for emitter in self._by_id.values():
+            emitter.running = None  # the hub may be started again, in another loop
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

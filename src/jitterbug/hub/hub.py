@@ -34,6 +34,7 @@ from jitterbug.telemetry.events import Fact, FactCode, Facts
 _CONN_BYTES: Final = 12
 _RETRY_MIN_MS: Final = 250
 _RETRY_MAX_MS: Final = 2_000
+_NS_PER_MS: Final = 1_000_000
 
 
 class Hub:
@@ -75,6 +76,7 @@ class Hub:
         self.published = 0
         self._conditions: list[Callable[[], bool]] = []
         self._dropped_before = 0
+        self._sent_before = 0
         self._key_ttl_ms = int(config.key_ttl_s * 1_000)
         self._revoked = Revocations(self._key_ttl_ms + config.skew_ms)
         self._by_conn: dict[str, Connection] = {}
@@ -130,6 +132,18 @@ class Hub:
             return None
         return key
 
+    def replace_roots(self, roots: RootKeys) -> None:
+        """Derive keys from other root keys from now on.
+
+        A stream whose key none of them made is ended, so that its reader comes back under a new one: a root key that
+        was taken out signs nothing more.
+        """
+        self.roots = roots
+        for connection in self.connections():
+            keys = SessionKeys(roots, connection.session.id)
+            if not connection.is_ending and keys.find(connection.kid) is None:
+                self.bye(connection, ByeReason.KEY_EXPIRED)
+
     # Connections.
 
     def open(self, session: Session, kid: str, key: VerifyKey, sink: Sink, address: str | None = None) -> Connection:
@@ -152,6 +166,7 @@ class Hub:
             return
         connection.is_closed = True
         self._dropped_before += connection.dropped
+        self._sent_before += connection.sent
         for channel in [*connection.places, *connection.joining]:
             self._leave(connection, channel)
         del self._by_conn[connection.conn]
@@ -205,6 +220,17 @@ class Hub:
     def dropped_frames(self) -> int:
         """Publications that overflowed some ring since the start."""
         return self._dropped_before + sum(connection.dropped for connection in self._by_conn.values())
+
+    def tell_performance(self) -> None:
+        """Emit the figures of the node as a fact, for the audit trail (R87). Sums run from the start."""
+        delay_ns, self._tick.worst_delay_ns = self._tick.worst_delay_ns, 0
+        figures = {
+            "connections": self.connection_count,
+            "dropped_frames": self.dropped_frames(),
+            "sent_frames": self._sent_before + sum(connection.sent for connection in self._by_conn.values()),
+            "tick_delay_ms": delay_ns // _NS_PER_MS,
+        }
+        self.facts.emit(Fact(code=FactCode.PERFORMANCE, figures=figures))
 
     def bye(self, connection: Connection, reason: ByeReason, retry_ms: int | None = None) -> None:
         """End a wire. Args: retry_ms: when to come back; None = soon, with jitter."""

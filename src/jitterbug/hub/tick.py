@@ -24,7 +24,11 @@ Deadline = Callable[[Connection, Moment], int | None]
 
 
 class Tick:
-    """Drains connections and keeps their deadlines."""
+    """Drains connections and keeps their deadlines.
+
+    Attributes:
+        worst_delay_ns: How late a tick came at most, since somebody last set this to 0.
+    """
 
     def __init__(self, clock: Clock, tick_ms: int, on_deadline: Deadline, on_step: Callable[[int], None]) -> None:
         """Create it stopped.
@@ -44,6 +48,7 @@ class Tick:
         self._deadlines = Wheel(self._tick_ns, now_ns)
         self._ready: list[Connection] = []
         self._pass_is_due = False
+        self.worst_delay_ns = 0
 
     def moment(self) -> Moment:
         """Read the clocks."""
@@ -96,7 +101,9 @@ class Tick:
         """Tick until cancelled."""
         while True:
             now_ns = self._clock.monotonic_ns()
-            await asyncio.sleep((self._tick_ns - now_ns % self._tick_ns) / _NS_PER_S)
+            wait_ns = self._tick_ns - now_ns % self._tick_ns
+            await asyncio.sleep(wait_ns / _NS_PER_S)
+            self.worst_delay_ns = max(self.worst_delay_ns, self._clock.monotonic_ns() - now_ns - wait_ns)
             try:
                 self.step()
             except Exception:

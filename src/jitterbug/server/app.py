@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from jitterbug.clock import Clock, SystemClock
 from jitterbug.config import Config
 from jitterbug.errors import SettingError
-from jitterbug.hub.channels import ALERTS
+from jitterbug.hub.channels import ALERTS, PERFORMANCE
 from jitterbug.hub.emitters import Source
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.policy import Rule, allow_all, deny_all
@@ -46,6 +46,7 @@ from jitterbug.telemetry.events import Fact, FactCode, Facts
 from jitterbug.telemetry.log import log_fact
 
 ALERT_LOOK_S: Final = 5.0
+PERFORMANCE_EVERY_S: Final = 60.0
 BASE_PATH: Final = "/api/jitterbug"
 _LOG = logging.getLogger("jitterbug.server")
 _RANDOM_KID_BYTES: Final = 12
@@ -66,6 +67,7 @@ class Jitterbug:
     Attributes:
         hub: The node itself: connections, channels, facts.
         config: Its settings.
+        allowed_origins: Those of the settings, until :meth:`adopt` brings others.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Jitterbug:
             )
         self.tokens = tokens
         self.requires_tls = requires_tls
+        self.allowed_origins = self.config.allowed_origins
         self.own_sessions = self._own_sessions() if session is None else None
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
         rule = authorize or self._default_rule()
@@ -121,6 +124,10 @@ class Jitterbug:
         alerts = Alerts(self.clock, self.hub.limited_connections, self._alert)
         facts.listen(alerts)
         self.hub.emitters.add("alerts", alerts.look, every_s=ALERT_LOOK_S, channel=ALERTS)
+        # Told to the listeners alone: nothing is published on its channel.
+        self.hub.emitters.add(
+            "performance", self.hub.tell_performance, every_s=PERFORMANCE_EVERY_S, channel=PERFORMANCE
+        )
         self.upstream = Upstream(self.hub)
         self.limits = EndpointLimits(self.config, store)
         self._routes = Routes(self)
@@ -191,9 +198,15 @@ class Jitterbug:
 
     def _alert(self, alert: Alert) -> None:
         _LOG.warning("ALERT %s: %s (%s, %d)", alert.rule, alert.text, alert.subject or "hub", alert.count)
-        self.hub.facts.emit(Fact(code=FactCode.ALERT, reason=alert.rule, count=alert.count))
+        address, session = alert.about
+        self.hub.facts.emit(
+            Fact(code=FactCode.ALERT, reason=alert.rule, count=alert.count, address=address, session=session)
+        )
         for listener in self._alert_listeners:
-            listener(alert)
+            try:
+                listener(alert)
+            except Exception:  # one that fails must not silence the others
+                _LOG.exception("An alert listener failed")
         task = asyncio.get_running_loop().create_task(self.hub.publish_own(ALERTS, alert.to_json()))
         self._telling.add(task)
         task.add_done_callback(self._told)
@@ -223,6 +236,19 @@ class Jitterbug:
         if self.hub.is_revoked(session):
             return True
         return session.expires_at is not None and self.clock.now_ms() >= session.expires_at * 1_000
+
+    # Change.
+
+    def adopt(self, config: Config) -> None:
+        """Take over root keys and allowed origins from other settings, with every stream left open.
+
+        To rotate a root key, give the new one with the old one among the previous keys. What signed with a key that is
+        no longer there ends at once: its streams come back under a new key. Anything else in ``config`` is not looked
+        at. Without a root key the one in use stays.
+        """
+        if config.hmac_secret is not None:
+            self.hub.replace_roots(root_keys(config))
+        self.allowed_origins = config.allowed_origins
 
     # Use.
 

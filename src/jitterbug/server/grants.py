@@ -56,13 +56,24 @@ def _patterns(texts: Any) -> tuple[re.Pattern[str], ...]:
 def _compile(text: Any) -> re.Pattern[str]:
     if not isinstance(text, str) or _PATTERN.fullmatch(text) is None:
         raise ValueError("a pattern is a channel name, perhaps with * or **")
-    # Split before anything is escaped; three stars and more mean the same as two. No part can match in two ways that
-    # overlap without end: the channel has 128 characters at most.
-    parts = re.split(r"(\*+)", text)
-    return re.compile("".join(_regex(part) for part in parts), re.ASCII)
+    # Three stars and more mean the same as two.
+    *heads, tail = re.split(r"\*{2,}", text)
+    if not heads:
+        return re.compile(_within_segments(tail, is_last=True), re.ASCII)
+    first, *middle = (_within_segments(head, is_last=False) for head in heads)
+    found = "".join(f"(?>.*?{part})" for part in middle)
+    return re.compile(f"{first}{found}.*{_within_segments(tail, is_last=True)}", re.ASCII)
 
 
-def _regex(part: str) -> str:
-    if not part.startswith("*"):
-        return re.escape(part)
-    return "[^/]*" if part == "*" else ".*"
+def _within_segments(text: str, *, is_last: bool) -> str:
+    """What stands between two ``**``, as a regular expression.
+
+    A wildcard takes as little as it can and never takes it back, ``(?>…)``: where the next literal stands first is the
+    best place for all that follows. So the time is at most the square of the channel's length; backtracking over every
+    wildcard at once would never end on ``*a*a*a*a*a*a*b``.
+    """
+    literal, *rest = text.split("*")
+    parts = [f"(?>[^/]*?{re.escape(item)})" for item in rest]
+    if is_last and rest:
+        parts[-1] = f"[^/]*{re.escape(rest[-1])}"
+    return re.escape(literal) + "".join(parts)

@@ -35,6 +35,8 @@ _PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/publish": ("POST",),
     "/health": ("GET",),
 }
+_FOREIGN: Final = 403
+"""Status of the checks in :mod:`jitterbug.server.handshake`, and of nothing else."""
 Handler = Callable[[Request, Session], Awaitable[Response]]
 
 
@@ -69,11 +71,18 @@ class Routes:
             response = await self._serve(scope, receive, watched, request_id, headers)
         except RefusedRequest as refused:
             _LOG.info("Request %s refused: %s (%s %s)", request_id, refused.cause, refused.status, refused.code)
+            if refused.status == _FOREIGN:
+                self._tell_foreign(scope, refused, request_id)
             response = None if started else refused.answer()
         except Exception as error:
             _LOG.exception("Request %s failed", request_id)
             self._push.hub.facts.emit(
-                Fact(code=FactCode.INTERNAL_ERROR, reason=type(error).__name__, request_id=request_id)
+                Fact(
+                    code=FactCode.INTERNAL_ERROR,
+                    reason=type(error).__name__,
+                    address=client_address(scope),
+                    request_id=request_id,
+                )
             )
             if started:
                 raise  # the server closes the connection; there is nothing left to answer
@@ -82,6 +91,13 @@ class Routes:
         if response is not None:
             response.raw_headers.extend(headers)
             await response(scope, receive, send)
+
+    def _tell_foreign(self, scope: Scope, refused: RefusedRequest, request_id: str) -> None:
+        """Tell what comes from where it may not, by name of the check (R86)."""
+        address = client_address(scope)
+        self._push.hub.facts.emit(
+            Fact(code=FactCode.CONNECTION_REFUSED, reason=refused.cause, address=address, request_id=request_id)
+        )
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: list[tuple[bytes, bytes]]
@@ -100,6 +116,8 @@ class Routes:
         request.state.request_id = request_id
         if path != "/health" and not push.hub.is_fit:
             # What cannot be recorded or checked is not done at all (R12).
+            if (path, method) == ("/keys", "POST"):
+                await self._tell_unfit(request)
             raise RefusedRequest(ErrorCode.INTERNAL, "the hub is not fit: see the log")
         if path == "/publish":
             check_not_a_browser(scope)
@@ -107,7 +125,7 @@ class Routes:
                 return await self._api.publish(request)
         if path == "/health" and method in {"GET", "HEAD"}:
             return await self._api.health(request)
-        listed = check_origin(scope, push.config.allowed_origins) if method in {*methods, "OPTIONS"} else None
+        listed = check_origin(scope, push.allowed_origins) if method in {*methods, "OPTIONS"} else None
         if listed is not None:
             headers += _cors(listed, methods)
             if method == "OPTIONS":
@@ -121,6 +139,20 @@ class Routes:
             await self._stream(scope, receive, send, session, headers)
             return None
         return await self._with_session[path, method](request, session)
+
+    async def _tell_unfit(self, request: Request) -> None:
+        """Count a key that a login was not given, as any other failing of the key service (R82)."""
+        session = await resolve(self._push.resolver, request)
+        if session is not None and not self._push.has_expired(session):
+            self._push.hub.facts.emit(
+                Fact(
+                    code=FactCode.KEY_REFUSED,
+                    reason="unfit",
+                    session=session.hash,
+                    address=client_address(request.scope),
+                    request_id=request.state.request_id,
+                )
+            )
 
     async def _session(self, request: Request) -> Session:
         session = await resolve(self._push.resolver, request)

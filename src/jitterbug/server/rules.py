@@ -1,8 +1,10 @@
 """What must hold before a hub listens (R5, R10, R13, R72-R76; PROTOCOL §9). Each failure names setting and remedy."""
 
+import os
 import ssl
 
 from jitterbug.errors import SettingError
+from jitterbug.server.webhook import webhook_key
 from jitterbug.settings import Settings
 
 
@@ -33,6 +35,14 @@ def check_rules(settings: Settings) -> None:
             "is missing: nobody could log in",
             remedy="Set the key, algorithm and audience of the tokens your application issues.",
         )
+    if settings.alert_webhook_secret is not None:
+        webhook_key(settings.alert_webhook_secret)
+    if settings.audit_file is not None and not os.access(settings.audit_file.parent, os.W_OK | os.X_OK):
+        raise SettingError(
+            "JITTERBUG_AUDIT_FILE",
+            "is in a folder that is not there or cannot be written to",
+            remedy="Make the folder, or give the hub's user the right to write to it.",
+        )
     if settings.engine != "memory://":
         raise SettingError("JITTERBUG_ENGINE", "is not memory://", remedy="This version runs a single node.")
 
@@ -40,7 +50,8 @@ def check_rules(settings: Settings) -> None:
 def _check_certificate(settings: Settings) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key))
+        # A password, so that nobody is asked for one: a key that needs one cannot be used unattended.
+        context.load_cert_chain(str(settings.tls_cert), str(settings.tls_key), password="")
     except (OSError, ssl.SSLError):
         raise SettingError(
             "JITTERBUG_TLS_CERT",

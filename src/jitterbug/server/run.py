@@ -18,11 +18,12 @@ from jitterbug.hub.hub import Hub
 from jitterbug.server.app import BASE_PATH, Jitterbug
 from jitterbug.server.console import Console
 from jitterbug.server.operator import Operator
+from jitterbug.server.reload import Read, Reload
 from jitterbug.server.rules import check_rules
 from jitterbug.server.standalone import Standalone
 from jitterbug.server.tls import tls_context
 from jitterbug.server.tokens import TokenExchange
-from jitterbug.server.uvicorn import PushProtocol, PushServer, serve_together
+from jitterbug.server.uvicorn import ProductionProtocol, PushProtocol, PushServer, serve_together
 from jitterbug.server.webhook import Webhook
 from jitterbug.settings import Settings
 from jitterbug.telemetry.audit.trail import AuditTrail
@@ -57,12 +58,13 @@ def add_built_in_emitters(hub: Hub) -> None:
     hub.emitters.add("activity", hub.activity, every_s=ACTIVITY_EVERY_S, channel=ACTIVITY)
 
 
-def run(settings: Settings, on_ready: OnReady | None = None) -> int:
+def run(settings: Settings, on_ready: OnReady | None = None, read: Read | None = None) -> int:
     """Run a hub until it is told to stop by SIGINT or SIGTERM.
 
     Args:
         settings: Checked; with ``config.development`` for a hub on loopback, else production rules hold.
         on_ready: Called once both listeners accept connections.
+        read: Reads the settings again at SIGHUP; None = the signal ends the process, as it does by default.
 
     Returns:
         Exit status: 0, or 1 when a listener could not start.
@@ -79,6 +81,8 @@ def run(settings: Settings, on_ready: OnReady | None = None) -> int:
     public, admin = _servers(settings, push, on_ready)
 
     async def main() -> None:
+        if read is not None:
+            Reload(read, settings, push).on_hangup()
         try:
             await serve_together(public, admin)
         finally:
@@ -141,7 +145,7 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
 def _public_app(settings: Settings, push: Jitterbug) -> ASGIApp:
     if settings.config.development:
         return Console(BASE_PATH, push.asgi, push.own_sessions)
-    app: ASGIApp = Standalone(BASE_PATH, push.asgi)
+    app: ASGIApp = Standalone(BASE_PATH, push.asgi, settings.security_policy)
     if settings.config.trusted_proxies:
         # Believes the headers of these peers alone; the rightmost hop that is not one of them is the client.
         app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.config.trusted_proxies))  # type: ignore[arg-type,assignment]
@@ -157,7 +161,7 @@ def _config(bind: tuple[str, int], app: object, settings: Settings | None = None
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=PushProtocol,
+        http=ProductionProtocol if settings is not None and not settings.config.development else PushProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

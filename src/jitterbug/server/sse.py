@@ -25,6 +25,7 @@ from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.body import parse, read_json
 from jitterbug.server.handshake import client_address
 from jitterbug.server.sinks import AsgiSink, TransportSink, transport_of
+from jitterbug.telemetry.events import Fact, FactCode
 
 if TYPE_CHECKING:
     from jitterbug.server.app import Jitterbug
@@ -91,10 +92,12 @@ class Stream:
         if len(channels) > MAX_CHANNELS_PER_CONNECTION or not all(map(is_channel, channels)):
             raise RefusedRequest(ErrorCode.INVALID, "stream channels")
         key = push.hub.find_key(session, kid) if is_kid(kid) else None
-        if key is None or (key.expires_at_ms or 0) < push.clock.now_ms():
-            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "stream key")
         address = client_address(scope)
+        if key is None or (key.expires_at_ms or 0) < push.clock.now_ms():
+            self._tell_refused(session, "key", address, headers, kid=kid if is_kid(kid) else None)
+            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "stream key")
         if push.hub.is_draining or not push.limits.admit_connection(push.hub, session, address):
+            self._tell_refused(session, "draining" if push.hub.is_draining else "full", address, headers)
             await self._refuse_for_now(send, headers, native=native)
             return
         push.limits.connection_opened(address)
@@ -102,6 +105,25 @@ class Stream:
             await self._run(scope, receive, send, headers, (session, kid, key, address), channels)
         finally:
             push.limits.connection_closed(address)
+
+    def _tell_refused(
+        self,
+        session: Session,
+        reason: str,
+        address: str | None,
+        headers: list[tuple[bytes, bytes]],
+        kid: str | None = None,
+    ) -> None:
+        self._push.hub.facts.emit(
+            Fact(
+                code=FactCode.CONNECTION_REFUSED,
+                reason=reason,
+                kid=kid,
+                session=session.hash,
+                address=address,
+                request_id=dict(headers)[b"x-request-id"].decode(),
+            )
+        )
 
     async def _refuse_for_now(self, send: Send, headers: list[tuple[bytes, bytes]], *, native: bool) -> None:
         """Say "later": in words that a native EventSource does not take for "never" (PROTOCOL §5)."""

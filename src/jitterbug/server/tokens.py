@@ -1,5 +1,6 @@
 """From a JWT to a session: ``POST BASE/session`` of a standalone hub (PROTOCOL §3, RFC 8725)."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,10 @@ from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.grants import Grants
 
 _MAX_TOKEN_CHARS: Final = 8_192
-_MAX_SUBJECT_CHARS: Final = 128
+_SUBJECT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}")
+"""Shown to others and written to logs: no control characters, no halves of characters."""
+_LATEST_S: Final = 253_402_300_800
+"""The year 10000: a later end is a mistake, and no number of milliseconds that fits anywhere."""
 _REQUIRED: Final = ["aud", "exp", "sub"]
 
 
@@ -24,11 +28,13 @@ class Identity:
         subject: Its ``sub``.
         expires_at: Its ``exp``, Unix seconds.
         grants: What it allows.
+        login: Its ``sid`` (OpenID Connect): the login at the issuer, the same for all tokens of it; whatever it is.
     """
 
     subject: str
     expires_at: float
     grants: Grants
+    login: Any = None
 
 
 class TokenExchange:
@@ -59,8 +65,14 @@ class TokenExchange:
             RefusedRequest: It is not one valid token for this hub. The cause is for the log alone.
         """
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN_CHARS:
+        if scheme.lower() != "bearer":
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "authorization header is not a bearer token")
+        return self.read(token)
+
+    def read(self, token: str) -> Identity:
+        """Read a token by itself. Raises as :meth:`identity` does."""
+        if not 0 < len(token) <= _MAX_TOKEN_CHARS:
+            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "token: empty or too long")
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -75,9 +87,9 @@ class TokenExchange:
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, f"token: {type(error).__name__}: {error}") from None
         subject = claims["sub"]
-        if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_CHARS:
+        if not isinstance(subject, str) or _SUBJECT.fullmatch(subject) is None:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "token: sub is not a short text")
-        return Identity(subject, float(claims["exp"]), grants)
+        return Identity(subject, float(claims["exp"]), grants, claims.get("sid"))
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         now_s = self._clock.now_ms() / 1_000
@@ -85,6 +97,9 @@ class TokenExchange:
         for value in (expires_at, not_before):
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError("exp and nbf are numbers")
+            # JSON readers take NaN, which is never over, and 1e999; an integer may have thousands of digits.
+            if not -_LATEST_S < value < _LATEST_S:
+                raise ValueError("exp and nbf are times")
         if now_s >= expires_at:
             raise ValueError("the token is over")
         if now_s + self._leeway_s < not_before:

@@ -61,8 +61,13 @@ class _DirectTransport:
 
 
 class PushProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the transport on offer, and refusals that give nothing away."""
+    """uvicorn's HTTP protocol with the transport on offer, and refusals that give nothing away.
 
+    Attributes:
+        is_production: Refusals made here have HSTS, as all others.
+    """
+
+    is_production = False
     _direct: _DirectTransport | None = None
     _before: _DirectTransport | None = None
     _heads = 0
@@ -136,9 +141,15 @@ class PushProtocol(HttpToolsProtocol):
             return
         lines = [b"HTTP/1.1 400 Bad Request", b"content-type: application/json", b"connection: close"]
         lines += [b"cache-control: no-store", b"content-length: %d" % len(_BAD_REQUEST_BODY)]
-        lines += [b"%b: %b" % pair for pair in common_headers(os.urandom(8).hex(), production=False)]
+        lines += [b"%b: %b" % pair for pair in common_headers(os.urandom(8).hex(), production=self.is_production)]
         self.transport.write(b"\r\n".join([*lines, b"", _BAD_REQUEST_BODY]))
         self.transport.close()
+
+
+class ProductionProtocol(PushProtocol):
+    """The same for a hub that is reached over HTTPS."""
+
+    is_production = True
 
 
 class PushServer(uvicorn.Server):

@@ -6,6 +6,7 @@ import logging
 import os
 import random
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from jitterbug.clock import Clock
@@ -22,8 +23,8 @@ _LOG = logging.getLogger("jitterbug.alerts")
 _PREFIX: Final = "whsec_"
 _LEAST_SECRET_BYTES: Final = 24
 _QUEUE_ALERTS: Final = 100
-_TIMEOUT_S: Final = 10
-_RETRY_AFTER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0)
+_TIMEOUT_S: Final = 10.0
+RETRY_AFTER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0)
 
 
 def webhook_key(secret: Secret) -> MacKey:
@@ -57,11 +58,24 @@ class Webhook:
         failed: Alerts given up after every retry, or dropped because a hundred were waiting.
     """
 
-    def __init__(self, url: str, secret: Secret, clock: Clock) -> None:
-        """Args: url: where to POST. secret: shared with the receiver."""
+    def __init__(
+        self, url: str, secret: Secret, clock: Clock, *, retry_after_s: Sequence[float] = RETRY_AFTER_S
+    ) -> None:
+        """Prepare; nothing is sent before the first alert.
+
+        Args:
+            url: Where to POST.
+            secret: Shared with the receiver.
+            clock: Time of the signatures.
+            retry_after_s: Seconds before each further try, give or take a fifth; empty = no second try.
+
+        Raises:
+            SettingError: The secret will not do.
+        """
         self._url = url
         self._key = webhook_key(secret)
         self._clock = clock
+        self._retry_after_s = tuple(retry_after_s)
         self._waiting: deque[Alert] = deque()
         self._task: asyncio.Task[None] | None = None
         self.failed = 0
@@ -80,28 +94,43 @@ class Webhook:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._waiting:
+            _LOG.warning("Alert webhook: %d alerts were not delivered before the end", len(self._waiting))
+            self.failed += len(self._waiting)
+            self._waiting.clear()
 
     async def _deliver_waiting(self) -> None:
-        import httpx2  # noqa: PLC0415 - only where a webhook is set
-
-        async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
+        # The library and its list of authorities take a good part of a second to read: the loop does not wait for it.
+        async with await asyncio.to_thread(_client) as client:
             while self._waiting:
-                if not await self._deliver(client, self._waiting.popleft()):
+                # Stays in the queue until its end, so that none is forgotten when the hub stops.
+                if not await self._deliver(client, self._waiting[0]):
                     self.failed += 1
+                self._waiting.popleft()
 
     async def _deliver(self, client: "httpx2.AsyncClient", alert: Alert) -> bool:
         webhook_id = f"msg_{os.urandom(12).hex()}"
         body = json.dumps({"type": f"jitterbug.alert.{alert.rule}", "data": alert.to_json()}, sort_keys=True).encode()
-        for delay_s in (*_RETRY_AFTER_S, None):
+        for delay_s in (*self._retry_after_s, None):
             headers = sign(self._key, webhook_id, self._clock.now_ms() // 1_000, body)
             try:
-                response = await client.post(self._url, content=body, headers=headers)
-                if response.is_success:
-                    return True
-                problem = f"status {response.status_code}"
+                # The whole exchange: a receiver that drips must not hold up what waits. Its answer's body is not read.
+                async with (
+                    asyncio.timeout(_TIMEOUT_S),
+                    client.stream("POST", self._url, content=body, headers=headers) as response,
+                ):
+                    if response.is_success:
+                        return True
+                    problem = f"status {response.status_code}"
             except Exception as error:
                 problem = type(error).__name__
-            _LOG.warning("Alert webhook: %s%s", problem, "" if delay_s else "; given up")
+            _LOG.warning("Alert webhook: %s%s", problem, "; given up" if delay_s is None else "")
             if delay_s is not None:
                 await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311
         return False
+
+
+def _client() -> "httpx2.AsyncClient":
+    import httpx2  # noqa: PLC0415 - only where a webhook is set
+
+    return httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False)

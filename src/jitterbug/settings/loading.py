@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from jitterbug.config import Config, Secret
 from jitterbug.errors import SettingError
-from jitterbug.settings import names, secrets, sources, values
+from jitterbug.settings import names, secrets, sources, tokens, values
 from jitterbug.settings.model import Settings
-
-_ALGORITHMS: Final = frozenset({
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-})  # fmt: skip
-"""RFC 7518 §3.1 and RFC 8037, without ``none``."""
-_MAC_KEY_BYTES: Final = 32
 
 
 def load(flags: Mapping[str, str], *, environ: Mapping[str, str], cwd: Path, development: bool = False) -> Settings:
@@ -99,6 +93,8 @@ def _process(texts: Mapping[str, str], cwd: Path) -> dict[str, Any]:
         read["engine"] = values.engine(names.ENGINE, texts[names.ENGINE])
     if names.AUDIT_FILE in texts:
         read["audit_file"] = values.path(texts[names.AUDIT_FILE], cwd)
+    if names.SECURITY_POLICY in texts:
+        read["security_policy"] = values.web_address(names.SECURITY_POLICY, texts[names.SECURITY_POLICY])
     return read | _tokens(texts) | _webhook(texts)
 
 
@@ -106,8 +102,7 @@ def _tokens(texts: Mapping[str, str]) -> dict[str, Any]:
     """Key, algorithm and audience of tokens, which only make sense together (RFC 8725 §3.1, §3.5, §3.9)."""
     key, audience = texts.get(names.JWT_KEY), texts.get(names.JWT_AUDIENCE)
     algorithm = texts.get(names.JWT_ALGORITHM, "HS256")
-    if algorithm not in _ALGORITHMS:
-        raise SettingError(names.JWT_ALGORITHM, f"is not one of {', '.join(sorted(_ALGORITHMS))}")
+    tokens.check_algorithm(names.JWT_ALGORITHM, algorithm)
     if key is None:
         for name in (names.JWT_AUDIENCE, names.JWT_ALGORITHM):
             if name in texts:
@@ -117,18 +112,8 @@ def _tokens(texts: Mapping[str, str]) -> dict[str, Any]:
         raise SettingError(
             names.JWT_AUDIENCE, "is missing", remedy="Set it to the aud claim that tokens for this hub carry."
         )
-    is_pem = "-----BEGIN" in key
-    if is_pem == algorithm.startswith("HS"):
-        raise SettingError(
-            names.JWT_ALGORITHM,
-            f"does not go with the kind of {names.JWT_KEY}",
-            remedy="HS… takes a secret, others PEM.",
-        )
-    if not is_pem and (len(key.encode()) < _MAC_KEY_BYTES or secrets.is_repetitive(key.encode())):
-        raise SettingError(
-            names.JWT_KEY, "is too weak", remedy=f"Use {_MAC_KEY_BYTES} random bytes or more, or a public key in PEM."
-        )
-    return {"jwt_key": Secret(key.encode()), "jwt_algorithm": algorithm, "jwt_audience": audience}
+    secret = tokens.token_key(key.encode(), algorithm, key_name=names.JWT_KEY, algorithm_name=names.JWT_ALGORITHM)
+    return {"jwt_key": secret, "jwt_algorithm": algorithm, "jwt_audience": audience}
 
 
 def _webhook(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -139,9 +124,10 @@ def _webhook(texts: Mapping[str, str]) -> dict[str, Any]:
     if url is None or secret is None:
         missing = names.ALERT_WEBHOOK_URL if url is None else names.ALERT_WEBHOOK_SECRET
         raise SettingError(missing, "is missing", remedy="Address and secret of the alert webhook go together.")
-    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-        raise SettingError(names.ALERT_WEBHOOK_URL, "is not HTTPS", remedy="Plain HTTP is for this machine only.")
-    return {"alert_webhook_url": url, "alert_webhook_secret": Secret(secret.encode())}
+    return {
+        "alert_webhook_url": values.web_address(names.ALERT_WEBHOOK_URL, url),
+        "alert_webhook_secret": Secret(secret.encode()),
+    }
 
 
 def _check_together(settings: Settings) -> None:

@@ -24,6 +24,7 @@ class Settings:
         jwt_key: Verifies tokens at ``POST BASE/session``: a shared secret or a public key in PEM. None = no tokens.
         jwt_algorithm: The one algorithm accepted; goes with the kind of key.
         alert_webhook_url, alert_webhook_secret: Where alerts are posted, and ``whsec_…`` to sign them; both or neither.
+        security_policy: Address of the rules for reporting vulnerabilities, for ``security.txt``; None = left out.
         jwt_audience: The ``aud`` a token must have; None exactly where ``jwt_key`` is.
     """
 
@@ -38,5 +39,6 @@ class Settings:
     jwt_key: Secret | None = None
     jwt_algorithm: str = "HS256"
     jwt_audience: str | None = None
+    security_policy: str | None = None
     alert_webhook_url: str | None = field(default=None, repr=False)
     alert_webhook_secret: Secret | None = None

@@ -67,8 +67,16 @@ def origins(name: str, text: str) -> tuple[str, ...]:
 
 
 def networks(name: str, text: str) -> tuple[str, ...]:
-    """Read IP addresses and networks; the whole Internet is not a proxy."""
-    return tuple(_network(name, item, "holds something that is not an IP network") for item in items(text))
+    """Read IP addresses and networks; the whole Internet is not a proxy, in one piece or in several."""
+    found = tuple(_network(name, item, "holds something that is not an IP network") for item in items(text))
+    read = [ipaddress.ip_network(item) for item in found]
+    of_4 = [network for network in read if isinstance(network, ipaddress.IPv4Network)]
+    of_6 = [network for network in read if isinstance(network, ipaddress.IPv6Network)]
+    for whole_4 in ipaddress.collapse_addresses(of_4):
+        _refuse_all_addresses(name, whole_4)
+    for whole_6 in ipaddress.collapse_addresses(of_6):
+        _refuse_all_addresses(name, whole_6)
+    return found
 
 
 def _network(name: str, text: str, problem: str) -> str:
@@ -76,9 +84,13 @@ def _network(name: str, text: str, problem: str) -> str:
         network = ipaddress.ip_network(text)
     except ValueError:
         raise SettingError(name, problem, remedy="Write it like 10.0.0.0/8 or ::1.") from None
+    _refuse_all_addresses(name, network)
+    return text
+
+
+def _refuse_all_addresses(name: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
     if network.prefixlen == 0:
         raise SettingError(name, "trusts every address there is", remedy="Name the proxies' own network.")
-    return text
 
 
 def engine(name: str, text: str) -> str:
@@ -91,6 +103,21 @@ def engine(name: str, text: str) -> str:
         valid = False
     if not valid:
         raise SettingError(name, "is not the URL of a store", remedy="Use memory:// or redis://host:6379/0.")
+    return text
+
+
+def web_address(name: str, text: str) -> str:
+    """Read an HTTPS URL; plain HTTP is for this machine. It may hold a secret, so it is never repeated."""
+    try:
+        parts = urlsplit(text)
+        scheme, host, _ = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        scheme = host = ""
+    # urlsplit passes over line ends, which would go on into whatever the address is written to.
+    if not text.isascii() or not text.isprintable() or " " in text:
+        host = ""
+    if not host or not (scheme == "https" or (scheme == "http" and is_loopback(host))):
+        raise SettingError(name, "is not an HTTPS address", remedy="Plain HTTP is for this machine only.")
     return text
 
 

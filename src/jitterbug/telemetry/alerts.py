@@ -22,6 +22,8 @@ KEY_FAILURE_SAMPLE: Final = 20
 _MINUTE_NS: Final = 60_000_000_000
 _MAX_ADDRESSES: Final = 10_000
 _MAX_KEY_REQUESTS: Final = 10_000
+_LOOK_NS: Final = 100_000_000
+"""A flood of limited requests makes the hub count its connections ten times a second, not at each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Alert:
     at_ms: int
     subject: str | None
     count: int
+
+    @property
+    def about(self) -> tuple[str | None, str | None]:
+        """The subject as (address, session's hash), the way facts name them."""
+        return (None, self.subject) if self.rule == "replay" else (self.subject, None)
 
     def to_json(self) -> dict[str, Any]:
         """As it goes over the wire."""
@@ -68,6 +75,7 @@ class Alerts:
         self._auth_failures: OrderedDict[str, deque[int]] = OrderedDict()
         self._key_requests: deque[tuple[int, bool]] = deque()
         self._failed_requests = 0
+        self._next_look_ns = 0
         self._quiet_until_ns: dict[tuple[str, str | None], int] = {}
 
     def __call__(self, fact: Fact) -> None:
@@ -85,13 +93,14 @@ class Alerts:
                     fact.session,
                     fact.count,
                 )
-            case FactCode.RATE_LIMITED:
+            case FactCode.RATE_LIMITED if self._clock.monotonic_ns() >= self._next_look_ns:
                 self.look()
             case _:
                 pass
 
     def look(self) -> None:
         """Judge what is a state rather than a fact: how many connections meet limits. Call now and then."""
+        self._next_look_ns = self._clock.monotonic_ns() + _LOOK_NS
         limited, connections = self._limited(_MINUTE_NS)
         if connections >= LIMITED_SAMPLE and limited / connections > LIMITED_SHARE:
             self._raise(
@@ -140,11 +149,11 @@ class Alerts:
 
     def _raise(self, rule: str, text: str, subject: str | None, count: int) -> None:
         now_ns = self._clock.monotonic_ns()
-        if self._quiet_until_ns.get((rule, subject), 0) > now_ns:
-            return
-        if len(self._quiet_until_ns) >= _MAX_ADDRESSES:
-            return  # ten thousand alerts within a minute: the next ones say nothing new
-        for over in [key for key, until_ns in self._quiet_until_ns.items() if until_ns <= now_ns]:
-            del self._quiet_until_ns[over]
-        self._quiet_until_ns[rule, subject] = now_ns + _MINUTE_NS
+        quiet = self._quiet_until_ns
+        # All are quiet for the same time, so those that are over stand first.
+        while quiet and (first := next(iter(quiet.items())))[1] <= now_ns:
+            del quiet[first[0]]
+        if (rule, subject) in quiet or len(quiet) >= _MAX_ADDRESSES:
+            return  # told already; or ten thousand alerts within a minute, and the next ones say nothing new
+        quiet[rule, subject] = now_ns + _MINUTE_NS
         self._raised(Alert(rule, text, self._clock.now_ms(), subject, count))

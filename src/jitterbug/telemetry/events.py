@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +32,7 @@ class FactCode(StrEnum):
     EMITTER_FAILED = "emitter_failed"
     ALERT = "alert"
     INTERNAL_ERROR = "internal_error"
+    PERFORMANCE = "performance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Fact:
         conn: Connection; None = none yet.
         channel: Channel, where one is concerned.
         request_id: The ``X-Request-Id`` the peer was given.
+        figures: What was measured, by name with its unit; None for everything that is no measurement.
     """
 
     code: FactCode
@@ -59,6 +61,7 @@ class Fact:
     conn: str | None = None
     channel: str | None = None
     request_id: str | None = None
+    figures: Mapping[str, int] | None = None
 
 
 Listener = Callable[[Fact], None]

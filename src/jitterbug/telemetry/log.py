@@ -13,6 +13,7 @@ _QUIET: Final = {
     FactCode.CONNECTION_OPENED,
     FactCode.CONNECTION_CLOSED,
     FactCode.SESSION_OPENED,
+    FactCode.PERFORMANCE,
     FactCode.PUBLISHED,
 }
 
@@ -31,6 +32,7 @@ def log_fact(fact: Fact) -> None:
         "kid": f"{fact.kid[:8]}…" if fact.kid else None,
         "channel": fact.channel,
         "count": fact.count if fact.count > 1 else None,
+        "figures": dict(fact.figures) if fact.figures is not None else None,
     }
     # %r: whatever a peer wrote stays on this line.
     text = " ".join(f"{name}={value!r}" for name, value in members.items() if value is not None)

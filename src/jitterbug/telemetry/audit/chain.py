@@ -78,7 +78,7 @@ def fault(seal: Seal, line: bytes, *, with_key: bool) -> str | None:
     body = line[:-_MAC_BYTES] + b"}"
     try:
         record = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "is not JSON"
     if not isinstance(record, dict) or record.get("seq") != seal.seq + 1:
         return f"is not record {seal.seq + 1}: one was taken out, put in or moved"

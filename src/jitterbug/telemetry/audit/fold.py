@@ -47,6 +47,10 @@ class Fold:
         if second == self._second:
             return []
         self._second = second
+        return self.rest()
+
+    def rest(self) -> list[Fact]:
+        """The counts so far, whether or not the second is over."""
         folded = list(self._folded.values())
         self._counts.clear()
         self._folded.clear()

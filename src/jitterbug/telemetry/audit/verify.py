@@ -42,40 +42,53 @@ def verify(
 
     Args:
         trail: The file. A seal beside it shows whether records are missing at the end.
-        key: The first key, as ``audit init`` printed it; None = check the chain alone.
+        key: The key of the first record, from :func:`jitterbug.telemetry.audit.seal_file.begin`; None = check the
+            chain alone.
         checkpoint: (records, head) noted earlier, away from the host; the trail must still contain it.
         progress: Told the bytes read, now and then.
 
     Raises:
         OSError: The file cannot be read.
+        ValueError: The seal beside it cannot be read.
     """
+    with_key = key is not None
     seal = start(key or bytes(32))
     offset = 0
-    met_checkpoint = checkpoint is None or checkpoint[0] == 0
+    # Read before the trail: a hub that goes on writing meanwhile is then only ever ahead of it.
     last = seal_file.read(trail)
-    met_seal = last is None or last.seq == 0
+    marks = [(*checkpoint, "the checkpoint")] if checkpoint is not None else []
+    marks += [(last.seq, last.head, "the seal")] if last is not None else []
     with trail.open("rb") as file:
         for number, raw in enumerate(file, 1):
             line = raw.removesuffix(b"\n")
-            wrong = "is cut off" if raw == line else fault(seal, line, with_key=key is not None)
+            wrong = "is cut off" if raw == line else fault(seal, line, with_key=with_key)
+            after = advance(seal, line)
+            if wrong is None:
+                wrong = _missed(marks, after)
             if wrong is not None:
-                return Report(seal.seq, seal.head, f"Line {number} {wrong}.", number, offset, key is not None)
-            seal = advance(seal, line)
+                return Report(seal.seq, seal.head, f"Line {number} {wrong}.", number, offset, with_key)
+            seal = after
             offset += len(raw)
-            met_checkpoint = met_checkpoint or (seal.seq, seal.head) == checkpoint
-            met_seal = met_seal or (last is not None and (seal.seq, seal.head) == (last.seq, last.head))
             if progress is not None and number % 1_000 == 0:
                 progress(offset)
-    missing = None
-    if not met_checkpoint:
-        missing = "The record of the checkpoint is not in the trail: it was cut, or is another one."
-    elif not met_seal:
-        missing = "The trail ends before its seal: records were cut off at the end."
-    return Report(seal.seq, seal.head, missing, None, offset, key is not None)
+    beyond = next((name for seq, _, name in marks if seq > seal.seq), None)
+    missing = f"The trail ends before {beyond}: records were cut off at the end." if beyond is not None else None
+    return Report(seal.seq, seal.head, missing, None, offset, with_key)
+
+
+def _missed(marks: list[tuple[int, str, str]], seal: Seal) -> str | None:
+    """Say which mark is at this record and names another one; None = none."""
+    for seq, head, name in marks:
+        if seq == seal.seq and head != seal.head:
+            return f"is not the record that {name} names: it was changed or replaced"
+    return None
 
 
 def replay_to_end(trail: Path, seal: Seal) -> tuple[Seal, int]:
     """Follow a trail from a seal to its last whole record, after a crash.
+
+    A crash leaves at most one torn record, the last, without its end. Whatever else does not follow was not torn but
+    changed, and is not thrown away.
 
     Args:
         trail: The file.
@@ -85,7 +98,8 @@ def replay_to_end(trail: Path, seal: Seal) -> tuple[Seal, int]:
         The seal at the last whole, genuine record, and the byte after it: what follows is a torn write.
 
     Raises:
-        ValueError: The trail does not contain the seal's own record: it was changed or cut.
+        ValueError: The trail does not contain the seal's own record, or a whole record does not follow: it was changed
+            or cut.
     """
     position = start(bytes(32))
     met = seal if seal.seq == 0 else None
@@ -94,8 +108,10 @@ def replay_to_end(trail: Path, seal: Seal) -> tuple[Seal, int]:
         for raw in file:
             line = raw.removesuffix(b"\n")
             current = met or position
-            if raw == line or fault(current, line, with_key=met is not None) is not None:
+            if raw == line:
                 break
+            if fault(current, line, with_key=met is not None) is not None:
+                raise ValueError("a record of the trail does not follow from the one before it")
             end += len(raw)
             if met is not None:
                 met = advance(met, line)
