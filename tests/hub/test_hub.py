@@ -300,6 +300,29 @@ def test_r12_a_hub_is_fit_while_everything_it_depends_on_is_there() -> None:
 
 
 @in_loop
+async def test_r80_connections_that_met_a_limit_lately_are_counted_either_way() -> None:
+    house = House()
+    minute_ns = 60_000_000_000
+    behind, talker, quiet = await house.reader("a"), await house.reader(), await house.reader("b")
+    await house.publish("a", 10)
+    await house.publish("b", 10)
+    for _ in range(10):
+        await talker.send({"t": "ping"})
+    await house.settle()
+    assert house.hub.limited_connections(minute_ns) == (0, 3), "up to the limit is not over it"
+
+    await house.publish("a", 1)
+    await talker.send({"t": "ping"})
+    await house.settle()
+    assert house.hub.limited_connections(minute_ns) == (2, 3)
+    house.clock.advance(s=60)
+    assert house.hub.limited_connections(minute_ns) == (2, 3)
+    house.clock.advance(ms=1)
+    assert house.hub.limited_connections(minute_ns) == (0, 3)
+    assert len(behind.seen) == len(quiet.seen) == 12
+
+
+@in_loop
 async def test_r87_performance_is_told_in_sums_from_the_start_and_the_worst_delay_since_the_last_time() -> None:
     house = House()
     client, other = await house.reader("a"), await house.reader("a")

@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jitterbug.protocol import base64
@@ -124,6 +124,10 @@ class StoreContract:
     # History.
 
     @given(size=few, appended=st.integers(min_value=0, max_value=30), since=st.integers(min_value=0, max_value=30))
+    @example(size=3, appended=5, since=2)
+    @example(size=3, appended=5, since=1)
+    @example(size=3, appended=5, since=5)
+    @example(size=3, appended=5, since=6)
     @in_loop
     async def test_what_is_read_back_is_complete_or_called_lost(self, size: int, appended: int, since: int) -> None:
         store = await self.make(history_size=size)
@@ -216,6 +220,19 @@ class StoreContract:
             position = await store.append(channel, b"%d" % count, publication_id=publication_id)
             assert position.offset == (known or stand[channel])
         assert len(delivered) == count, "a repetition is delivered to nobody"
+        await store.stop()
+
+    @in_loop
+    async def test_a_repetition_answers_with_the_first_position_until_its_time_or_its_turn_is_over(self) -> None:
+        store, delivered = await self.attached(history_size=2, history_ttl_s=10)
+        first = await store.append("a", b"1", publication_id="x")
+        assert await store.append("a", b"other data", publication_id="x") == first
+        await store.append("a", b"2", publication_id="y")
+        await store.append("a", b"3")
+        assert (await store.append("a", b"4", publication_id="x")).offset == 4, "pushed out by those after it"
+        await self.pass_time(11)
+        assert (await store.append("a", b"5", publication_id="x")).offset == 5, "its time is over"
+        assert [p.data for p in delivered] == [b"1", b"2", b"3", b"4", b"5"]
         await store.stop()
 
     @in_loop
