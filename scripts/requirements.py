@@ -98,7 +98,7 @@ def table(rows: Sequence[Row], shown: int) -> Table:
     made.add_column("tests", ratio=4, overflow="fold")
     made.add_column("result", no_wrap=True)
     for row in rows:
-        names = [f"{test.file.rpartition('/')[2]}::{escape(test.name)}" for test, _ in row.tests[:shown]]
+        names = [_shown(test, verdict) for test, verdict in sorted(row.tests, key=_passed_last)[:shown]]
         if len(row.tests) > shown:
             names.append(f"… and {len(row.tests) - shown} more")
         style = _STYLES[row.result]
@@ -110,6 +110,16 @@ def table(rows: Sequence[Row], shown: int) -> Table:
             f"[{style}]{row.result}[/]",
         )
     return made
+
+
+def _passed_last(pair: tuple[NamedTest, Verdict]) -> bool:
+    return pair[1] in {Verdict.PASSED, Verdict.SKIPPED}
+
+
+def _shown(test: NamedTest, verdict: Verdict) -> str:
+    """A test for a terminal; in red when it is why the id cannot be claimed."""
+    name = f"{test.file.rpartition('/')[2]}::{escape(test.name)}"
+    return f"[red]{name}[/]" if verdict is Verdict.FAILED else name
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -57,9 +57,9 @@ def running_hub(**settings: str) -> Iterator[str]:
             assert process.wait(timeout=15) == 0, "the hub did not stop in order"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests of the run."""
+    """Chromium, for the tests of this folder: beyond it, Playwright's own loop would still count as running."""
     path = chromium_path()
     if path is None:
         pytest.fail("No Chromium found. Run `make browser`, or set JITTERBUG_TEST_CHROMIUM.")
@@ -71,7 +71,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hub_url() -> Iterator[str]:
     """A development hub with room for everything the tests publish."""
     with running_hub(PROFILE="realtime") as url:

@@ -143,6 +143,18 @@ async def test_positions_grow_by_one_per_channel() -> None:
     assert house.hub.published == 8
 
 
+@in_loop
+async def test_the_hub_itself_publishes_on_its_own_channels_through_the_same_gate() -> None:
+    house = House()
+    client = await house.reader("$sys/alerts")
+    await house.hub.publish_own("$sys/alerts", {"rule": "replay"})
+    with pytest.raises(FrameTooLargeError):
+        await house.hub.publish_own("$sys/alerts", "x" * 1_024)
+    await house.settle()
+
+    assert client.data() == [{"rule": "replay"}]
+
+
 @pytest.mark.parametrize("channel", ["$sys/activity", "$", "", "a b", "a" * 129, None, 7])
 @in_loop
 async def test_nobody_publishes_on_the_hubs_own_channels_nor_on_what_is_none(channel: Any) -> None:
