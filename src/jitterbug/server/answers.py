@@ -45,7 +45,8 @@ class RefusedRequest(Exception):  # noqa: N818 - not an error of ours, an answer
     ) -> None:
         super().__init__(cause)
         self.code = code
-        self.cause = cause
+        # A stranger's words may be in it: they stay on the log line they belong to (CWE-117).
+        self.cause = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cause)
         self.status = status or STATUS[code]
         self.headers = dict(headers or {})
 
