@@ -6,7 +6,7 @@ PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,8 +39,11 @@ format: setup ## put the code into its standard form
 requirements: setup browser ## table: requirement, its tests, their result; fails on a gap
 	@mkdir -p .make
 	-cd js && npx vitest run --silent --reporter=json --outputFile=../.make/vitest.json
-	-$(PY) -m pytest -q --junitxml=.make/pytest.xml
+	-$(PY) -m pytest -q -o junit_family=xunit1 --junitxml=.make/pytest.xml
 	$(PY) scripts/requirements.py --junit .make/pytest.xml --vitest .make/vitest.json
+
+compliance: setup ## docs/compliance.md from the results of the last `make requirements`
+	$(PY) scripts/compliance.py --junit .make/pytest.xml --vitest .make/vitest.json
 
 vectors: setup ## write vectors/*.json anew
 	$(PY) scripts/make_vectors.py

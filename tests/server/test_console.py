@@ -123,6 +123,16 @@ def test_the_page_brings_a_login_to_whoever_has_none(page: Running, visit: Visit
     assert "set-cookie" not in get(page, "/main.js").headers
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_foreign_page_opens_no_login(page: Running, site: str) -> None:
+    """The store of logins is bounded: a page of another site that asks again and again could crowd out real ones."""
+    answer = get(page, "/", **{"sec-fetch-site": site})
+
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert "set-cookie" in get(page, "/", **{"sec-fetch-site": "none"}).headers
+
+
 def test_without_a_built_page_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visit: Visit) -> None:
     """And the hub itself works all the same."""
     running = serve(tmp_path, monkeypatch)

@@ -36,6 +36,21 @@ def test_a_key_answer_has_exactly_these_members(server: Running, visit: Visit) -
     assert base64.is_32(key["secret"])
 
 
+class RestlessClock(ManualClock):
+    """Every look at the wall is a millisecond after the one before, as on a busy machine."""
+
+    def now_ms(self) -> int:
+        self.advance(ms=1)
+        return super().now_ms()
+
+
+def test_the_life_told_is_exact_on_a_busy_machine(kind: Kind, start: Start, visit: Visit) -> None:
+    """R38: ``expiresAt`` and ``serverTime`` come from one reading, so a client counts the whole life and no more."""
+    key = visit(start(kind, clock=RestlessClock())).answers[-1].json()
+
+    assert key["expiresAt"] - key["serverTime"] == 600_000
+
+
 def test_a_key_answer_is_kept_by_nobody(server: Running, visit: Visit) -> None:
     """R42: ``no-store``, JSON, ``nosniff``, ``Vary``, no CORS, no new cookie."""
     headers = visit(server).answers[-1].headers

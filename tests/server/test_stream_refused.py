@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from jitterbug import Jitterbug, Session
 from jitterbug.protocol.codes import Down
 from jitterbug.testing import ManualClock
+from tests.server import serving
 from tests.server.answers import assert_refused
-from tests.server.conftest import Start
-from tests.server.serving import Kind, Running, until
+from tests.server.conftest import Start, development
+from tests.server.serving import Kind, Running, ask, until
 from tests.server.visitor import Visitor
 
 Visit = Callable[..., Visitor]
@@ -26,6 +28,26 @@ def both(visitor: Visitor, kid: str, *channels: str) -> list:
         visitor.http.get("/stream", params=[("kid", kid), *(("channel", name) for name in channels)]),
         visitor.http.post("/stream", json={"kid": kid, "channels": dict.fromkeys(channels)}),
     ]
+
+
+def test_a_revoked_session_is_told_never_to_come_back() -> None:
+    """PROTOCOL §5: 204 ends a native EventSource for good; keys are refused as to any stranger (R17)."""
+    push = Jitterbug(session=lambda _request: Session("login-of-ann"), config=development())
+    server = serving.start("transport", push)
+    try:
+        base = f"{server.url}/api/jitterbug"
+        kid = ask("POST", f"{base}/keys").json()["kid"]
+        server.do(lambda: push.revoke("login-of-ann"))
+
+        for answer in (
+            ask("GET", f"{base}/stream?kid={kid}"),
+            ask("POST", f"{base}/stream", json={"kid": kid, "channels": {}}),
+        ):
+            assert answer.status_code == 204
+            assert answer.content == b""
+        assert_refused(ask("POST", f"{base}/keys"), 401)
+    finally:
+        server.stop()
 
 
 def test_unknown_foreign_and_expired_keys_are_refused_alike(kind: Kind, start: Start, visit: Visit) -> None:

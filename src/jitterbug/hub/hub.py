@@ -117,16 +117,25 @@ class Hub:
 
     # Keys.
 
-    def issue_key(self, session: Session) -> EphemeralKey:
-        """Make a key for a session; it never outlives the session."""
-        now_ms = self.clock.now_ms()
+    def issue_key(self, session: Session, now_ms: int | None = None) -> EphemeralKey:
+        """Make a key for a session; it never outlives the session.
+
+        Args:
+            session: Whose.
+            now_ms: When its life begins, Unix milliseconds; None = now. An answer that also tells the hub's time gives
+                the same reading, or the life would seem a moment longer or shorter (R38).
+        """
+        now_ms = self.clock.now_ms() if now_ms is None else now_ms
         ttl_ms = self._key_ttl_ms
         if session.expires_at is not None:
-            ttl_ms = max(0, min(ttl_ms, int(session.expires_at * 1_000) - now_ms))
+            ttl_ms = max(0, int(min(ttl_ms, session.expires_at * 1_000 - now_ms)))
         return self.roots.issue(session.id, now_ms, ttl_ms)
 
     def find_key(self, session: Session, kid: str) -> VerifyKey | None:
-        """The key a session may use under this kid now; None = unknown, foreign, expired or revoked, all alike."""
+        """The key a session has under this kid; None = unknown, foreign or revoked, all alike.
+
+        Whether it is over is judged where time is, in the verifier's step 3.
+        """
         key = SessionKeys(self.roots, session.id).find(kid)
         if key is None or session.id in self._revoked:
             return None

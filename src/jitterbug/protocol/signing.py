@@ -27,7 +27,7 @@ _POOL_NONCES: Final = 128
 class MacKey:
     """An HMAC-SHA256 key, made ready once so that each MAC costs two copied hash states.
 
-    RFC 2104 §4 describes this precomputation; it takes 0.7 µs where ``hmac.digest`` takes 1.7 µs. The tests hold
+    RFC 2104 §4 describes this precomputation: the two key blocks are hashed once, not for every frame. The tests hold
     it equal to ``hmac.digest`` and to the RFC 4231 and Wycheproof vectors.
     """
 

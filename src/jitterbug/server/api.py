@@ -89,14 +89,15 @@ class Api:
             self._tell(request, FactCode.RATE_LIMITED, session, "keys")
             self._tell(request, FactCode.KEY_REFUSED, session, "limit")
             raise RefusedRequest(ErrorCode.RATE_LIMITED, "keys", headers={"retry-after": str(wait_s)})
-        key = push.hub.issue_key(session)
+        now_ms = push.clock.now_ms()
+        key = push.hub.issue_key(session, now_ms)
         self._tell(request, FactCode.KEY_ISSUED, session, None, kid=key.kid)
         return answer({
             "algorithm": _ALGORITHM,
             "expiresAt": key.expires_at_ms,
             "kid": key.kid,
             "secret": base64.encode(key.secret).decode(),
-            "serverTime": push.clock.now_ms(),
+            "serverTime": now_ms,
         }, headers={"vary": "Cookie, Origin"})  # fmt: skip
 
     async def frames(self, request: Request, session: Session) -> Response:

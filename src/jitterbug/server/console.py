@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, finished
-from jitterbug.server.handshake import check_development
+from jitterbug.server.handshake import check_development, is_foreign_site
 from jitterbug.server.sessions import OwnSessions
 
 _CSP: Final = (
@@ -73,8 +73,8 @@ class Console:
         return Response(self._files[name], media_type=media_type, headers=headers)
 
     def _login(self, scope: Scope) -> dict[str, str]:
-        """A cookie for a visitor who has none."""
-        if self._sessions is None or self._sessions(Request(scope)) is not None:
+        """A cookie for a visitor who has none. None for a page of another site: it could crowd out real logins."""
+        if self._sessions is None or is_foreign_site(scope) or self._sessions(Request(scope)) is not None:
             return {}
         session = self._sessions.create(None)
         return {} if session is None else {"set-cookie": self._sessions.cookie(session)}

@@ -99,10 +99,14 @@ def check_origin(scope: Scope, allowed: Collection[str]) -> str | None:
     origin = origins[0] if len(origins) == 1 else None
     if origin is not None and origin in allowed:
         return origin
-    site = headers.get("sec-fetch-site")
-    if site in _FOREIGN_SITES or (origins and origin != own_origin(scope)):
+    if is_foreign_site(scope) or (origins and origin != own_origin(scope)):
         raise RefusedRequest(ErrorCode.UNAUTHORIZED, "foreign origin", status=403)
     return None
+
+
+def is_foreign_site(scope: Scope) -> bool:
+    """Tell whether a browser says that a page of another site made it ask."""
+    return Headers(scope=scope).get("sec-fetch-site") in _FOREIGN_SITES
 
 
 def check_not_a_browser(scope: Scope) -> None:

@@ -134,7 +134,10 @@ class Routes:
             raise RefusedRequest(ErrorCode.INVALID, "method", status=405, headers={"allow": ", ".join(methods)})
         if path == "/session" and method == "POST":
             return await self._api.open_session(request)
-        session = await self._session(request)
+        found = await resolve(push.resolver, request)
+        if path == "/stream" and found is not None and push.hub.is_revoked(found):
+            return no_content()  # never come back (PROTOCOL §5)
+        session = self._logged_in(found, request)
         if path == "/stream":
             await self._stream(scope, receive, send, session, headers)
             return None
@@ -154,8 +157,7 @@ class Routes:
                 )
             )
 
-    async def _session(self, request: Request) -> Session:
-        session = await resolve(self._push.resolver, request)
+    def _logged_in(self, session: Session | None, request: Request) -> Session:
         if session is None or self._push.has_expired(session):
             address, request_id = client_address(request.scope), request.state.request_id
             self._push.hub.facts.emit(

@@ -134,6 +134,9 @@ class PushProtocol(HttpToolsProtocol):
         else:
             super().on_headers_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a stranger could fill the log with it."""
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the cause is not for the peer
         """Refuse what is not HTTP, in the words of PROTOCOL §7; behind an answer that is not over, only close."""
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
