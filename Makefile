@@ -6,7 +6,7 @@ PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ requirements: setup browser ## table: requirement, its tests, their result; fail
 
 compliance: setup ## docs/compliance.md from the results of the last `make requirements`
 	$(PY) scripts/compliance.py --junit .make/pytest.xml --vitest .make/vitest.json
+
+fuzz: setup ## coverage-guided fuzzing of what strangers send, 5 minutes; FUZZ_S=… seconds a target, FUZZ="frame sse" some
+	$(PY) -m fuzz.run $(FUZZ)
 
 vectors: setup ## write vectors/*.json anew
 	$(PY) scripts/make_vectors.py
