@@ -325,7 +325,8 @@ async def test_r51_what_is_no_frame_at_all_is_limited_as_well(data: bytes) -> No
     client = await house.reader()
     outcomes = [await house.upstream.handle(ALICE, data) for _ in range(12)]
 
-    assert outcomes[0] == Outcome(INVALID, too_large=len(data) > 1_024)
+    too_large = len(data) > 1_024
+    assert outcomes[0] == Outcome(INVALID, too_large=too_large, malformed=not too_large)
     assert [outcome.code for outcome in outcomes] == [INVALID] * 10 + [ErrorCode.RATE_LIMITED] * 2
     assert [outcome.retry_after_s for outcome in outcomes[10:]] == [1, 2]
     assert (await client.send({"t": "ping"})).code is None

@@ -69,7 +69,7 @@ async def test_r36_each_check_comes_in_its_place() -> None:
     for frame, reason, code in steps:
         outcome = await up(client, frame)
         assert (last_reason(house), outcome.code) == (reason, code)
-        assert outcome == Outcome(code, too_large=reason is Refusal.SIZE)
+        assert outcome == Outcome(code, too_large=reason is Refusal.SIZE, malformed=reason is Refusal.GRAMMAR)
         house.clock.advance(s=0.1)
     assert [fact.reason for fact in house.told(FactCode.FRAME_REFUSED)] == [reason for _, reason, _ in steps]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from jitterbug.clock import Clock
 from jitterbug.protocol import canonical, sse
+from jitterbug.protocol.codes import ByeReason
 from jitterbug.protocol.keys import EphemeralKey
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.session import Event, Receiver
@@ -21,6 +22,7 @@ class MemorySink:
         writes: Number of writes.
         filled_bytes: Bytes that are said to be pending besides those held.
         is_ended, is_aborted: The hub finished, or cut, the wire.
+        reason: With which it finished.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -32,6 +34,7 @@ class MemorySink:
         self.filled_bytes = 0
         self.is_ended = False
         self.is_aborted = False
+        self.reason: ByeReason | None = None
 
     def encode(self, parts: list[bytes], frame: bytes, cursor: bytes | None) -> None:
         parts.append(sse.event(frame, cursor))
@@ -46,8 +49,9 @@ class MemorySink:
     def pending_bytes(self) -> int:
         return self.filled_bytes + sum(map(len, self._held))
 
-    def end(self) -> None:
+    def end(self, reason: ByeReason | None) -> None:
         self.is_ended = True
+        self.reason = reason
 
     def abort(self) -> None:
         self.is_aborted = True

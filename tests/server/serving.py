@@ -153,7 +153,7 @@ def _plain(app: Any, http: str, lifespan: Literal["on", "off"] = "off") -> uvico
         app,
         http=http,
         lifespan=lifespan,
-        ws="none",
+        ws="auto",
         log_config=None,
         access_log=False,
         server_header=False,

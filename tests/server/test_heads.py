@@ -10,7 +10,7 @@ import pytest
 
 from jitterbug import Jitterbug
 from jitterbug.protocol.codes import Down
-from jitterbug.server import uvicorn
+from jitterbug.server.uvicorn import http
 from tests.server import serving
 from tests.server.answers import assert_base
 from tests.server.conftest import development
@@ -26,7 +26,7 @@ SHORT_S = 0.3
 def hurried() -> Iterator[Running]:
     """A hub with little patience."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(uvicorn, "HEAD_TIMEOUT_S", SHORT_S)
+        monkeypatch.setattr(http, "HEAD_TIMEOUT_S", SHORT_S)
         running = serving.start("transport", Jitterbug(config=development()))
         yield running
         running.stop()

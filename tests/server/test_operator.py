@@ -157,14 +157,15 @@ def test_no_peer_makes_a_new_series(hub: Running, visitor: Visitor, operator: ht
     }
 
 
-def test_nothing_but_http_is_spoken(kind: Kind, server: Running) -> None:
-    """R11: a WebSocket handshake where there is none gets an HTTP refusal."""
+@pytest.mark.parametrize("path", ["stream", "health", "nowhere"])
+def test_a_websocket_is_spoken_at_its_own_path_only(kind: Kind, server: Running, path: str) -> None:
+    """R11: a handshake where there is none gets an HTTP refusal."""
     headers = {
         "connection": "Upgrade",
         "upgrade": "websocket",
         "sec-websocket-version": "13",
         "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
     }
-    answer = ask("GET", f"{server.url}/api/jitterbug/ws", headers=headers)
+    answer = ask("GET", f"{server.url}/api/jitterbug/{path}", headers=headers)
 
     assert_refused(answer, 404)

@@ -13,6 +13,7 @@ from jitterbug.protocol.signing import FrameSigner, MacKey
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.server.app import BASE_PATH
 from tests.server.serving import PATIENCE_S, Running
+from tests.server.sockets import OpenSocket, handshake_headers
 from tests.server.wire import OpenStream, request
 
 JSON = {"Content-Type": "application/json"}
@@ -42,7 +43,7 @@ class Visitor:
         self.keys: dict[str, VerifyKey] = {}
         self._signers: dict[str, FrameSigner] = {}
         self.kid = ""
-        self._streams: list[OpenStream] = []
+        self._streams: list[OpenStream | OpenSocket] = []
 
     # Login and keys.
 
@@ -121,6 +122,29 @@ class Visitor:
         body = json.dumps({"kid": kid or self.kid, "channels": wanted}).encode()
         data = request("POST", f"{self.base}/stream", self._headers({**JSON, **(headers or {})}), body)
         return self._open(data, known, None)
+
+    def socket(
+        self,
+        *channels: str,
+        kid: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        without: str = "",
+        since: Mapping[str, Since] | None = None,
+        receive_buffer_bytes: int | None = None,
+    ) -> OpenSocket:
+        """Open a WebSocket. Args: without: a header to leave out. since: what the receiver knows, not sent."""
+        query = "&".join([f"kid={kid or self.kid}", *(f"channel={name}" for name in channels)])
+        own = {name: value for name, value in handshake_headers().items() if name != without}
+        data = request("GET", f"{self.base}/ws?{query}", self._headers({**own, **(headers or {})}))
+        opened = OpenSocket(
+            self.server.port,
+            data,
+            self.receiver({**dict.fromkeys(channels), **(since or {})}),
+            self.clock.now_ms,
+            receive_buffer_bytes=receive_buffer_bytes,
+        )
+        self._streams.append(opened)
+        return opened
 
     def raw(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
         """The bytes of a request of this login, path below ``BASE``."""

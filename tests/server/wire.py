@@ -7,15 +7,13 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from jitterbug.protocol.codes import Down
-from jitterbug.protocol.session import Control, Event, Gap, Hole, Publication, Receiver
+from jitterbug.protocol.session import Receiver
 from jitterbug.protocol.sse import SseDecoder
-from jitterbug.protocol.verifying import Refused
+from tests.server.arrivals import Arrivals
 from tests.server.serving import PATIENCE_S
 
-T = TypeVar("T")
 _CHUNK_HEAD = re.compile(rb"([0-9a-f]+)\r\n")
 
 
@@ -65,17 +63,14 @@ def exchange(port: int, data: bytes, limit_s: float = PATIENCE_S) -> tuple[Head,
             received += chunk
 
 
-class OpenStream:
+class OpenStream(Arrivals):
     """One ``text/event-stream`` answer, read and verified as it comes.
 
     Attributes:
         head: Of the answer.
         body: Everything after it, out of its chunks.
         raw: Everything, as it came.
-        events: What the receiver made of it; publications, gaps and the hub's own frames in their order.
-        arrivals: When each of these came, monotonic seconds.
         is_over: The body ended as it should; False when the connection was cut.
-        is_closed: The other side closed the connection.
     """
 
     def __init__(
@@ -92,13 +87,10 @@ class OpenStream:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(data)
-        self.receiver = receiver
-        self._now_ms = now_ms
+        super().__init__(receiver, now_ms)
         self.head: Head | None = None
         self.raw = self.body = b""
-        self.events: list[Event] = []
-        self.arrivals: list[float] = []
-        self.is_over = self.is_closed = False
+        self.is_over = False
         self._unread = b""
         self._sse = SseDecoder(max_event_bytes=65_536)
 
@@ -122,22 +114,6 @@ class OpenStream:
             self.head, self._unread = Head.parse(head), rest
         self._read_chunks()
 
-    def wait_for(self, condition: Callable[[], T], limit_s: float = PATIENCE_S) -> T:
-        """Read until something holds; fails the test when it does not in time."""
-        deadline_s = time.monotonic() + limit_s
-        while not (found := condition()):
-            left_s = deadline_s - time.monotonic()
-            assert left_s > 0, f"not in time; came so far: {self.events[-5:]}"
-            assert not self.is_closed, f"closed before it came; came so far: {self.head} {self.events[-5:]}"
-            self.step(min(left_s, 0.25))
-        return found
-
-    def watch(self, for_s: float) -> None:
-        """Read for so long."""
-        deadline_s = time.monotonic() + for_s
-        while not self.is_closed and (left_s := deadline_s - time.monotonic()) > 0:
-            self.step(left_s)
-
     def wait_for_end(self, limit_s: float = PATIENCE_S) -> None:
         """Read until the body ends, or the connection does; an ASGI server may keep that for another request."""
         deadline_s = time.monotonic() + limit_s
@@ -145,40 +121,9 @@ class OpenStream:
             assert time.monotonic() < deadline_s, "still open"
             self.step(0.25)
 
-    def control(self, kind: Down, limit_s: float = PATIENCE_S) -> dict[str, Any]:
-        """Wait for the first of the hub's own frames of a type, and return its payload."""
-        return self.wait_for(lambda: next(iter(self.controls(kind)), None), limit_s)
-
-    def controls(self, kind: Down) -> list[dict[str, Any]]:
-        """Payloads of all that came of a type."""
-        return [event.payload for event in self.events if isinstance(event, Control) and event.type is kind]
-
-    def publications(self, channel: str | None = None) -> list[Publication]:
-        """All that came, of one channel or of all."""
-        found = [event for event in self.events if isinstance(event, Publication)]
-        return [item for item in found if channel in {None, item.channel}]
-
-    def take(self, count: int, limit_s: float = PATIENCE_S) -> list[Any]:
-        """Wait for so many publications; return the data of all that came."""
-        self.wait_for(lambda: len(self.publications()) >= count, limit_s)
-        return [item.data for item in self.publications()]
-
-    def faults(self) -> list[Event]:
-        """Whatever did not verify or did not follow."""
-        return [event for event in self.events if isinstance(event, Refused | Hole)]
-
-    def gaps(self) -> list[Gap]:
-        """What the hub says is lost."""
-        return [event for event in self.events if isinstance(event, Gap)]
-
     def blocks(self) -> list[bytes]:
         """The body's blocks that are complete, as bytes."""
         return self.body.split(b"\n\n")[:-1]
-
-    @property
-    def conn(self) -> str:
-        """Id of the connection; waits for ``hello``."""
-        return str(self.control(Down.HELLO)["conn"])
 
     def close(self) -> None:
         """Go away with FIN."""
@@ -216,6 +161,4 @@ class OpenStream:
 
     def _decode(self, chunk: bytes) -> None:
         for item in self._sse.feed(chunk):
-            events = self.receiver.receive(item.data, self._now_ms())
-            self.events += events
-            self.arrivals += [time.monotonic()] * len(events)
+            self.arrive(item.data)

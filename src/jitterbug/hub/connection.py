@@ -49,10 +49,11 @@ class Connection:
     """
 
     __slots__ = (
-        "_bucket", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick", "_ring",
-        "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick", "_written_bytes",
-        "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending", "is_waiting",
-        "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places", "rekey_hinted", "session",
+        "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
+        "_ring", "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick",
+        "_written_bytes", "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending",
+        "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places", "rekey_hinted",
+        "session",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +95,7 @@ class Connection:
         self._tick = -1
         self._sent_in_tick = 0
         self._gaps: dict[str, tuple[Place, GapReason]] = {}
+        self._bye_reason: ByeReason | None = None
         self._written_bytes = 0
         self._taken_bytes = 0
         self._stalled_since_ns = now_ns
@@ -157,7 +159,14 @@ class Connection:
 
     def bye(self, reason: ByeReason, retry_ms: int) -> None:
         """End the stream: what else waits is left to the next connection, which resumes."""
+        if self.is_ending:
+            return
         self.control(Down.BYE, reason=reason.value, retry=retry_ms)
+        self.finish(reason)
+
+    def finish(self, reason: ByeReason | None = None) -> None:
+        """End the wire after what waits of the hub's own. Args: reason: that of the ``bye``; None = there was none."""
+        self._bye_reason = reason
         self.is_ending = True
 
     def abort(self) -> None:
@@ -165,6 +174,16 @@ class Connection:
         self.is_ending = True
         self._control.clear()
         self._sink.abort()
+
+    def release(self) -> None:
+        """Let go of what waited: the wheel holds a closed connection until its next deadline, up to 15 s."""
+        self.is_ending = True
+        self._control.clear()
+        self._catchup.clear()
+        self._ring.clear()
+        self._gaps.clear()
+        self.places.clear()
+        self.joining.clear()
 
     # What goes out.
 
@@ -179,7 +198,7 @@ class Connection:
             if self.is_ending:
                 # Too late to sign the farewell (the process slept, the wire was full): the end itself is what is left.
                 self._control.clear()
-                self._sink.end()
+                self._sink.end(self._bye_reason)
             return None  # no usable key: everything waits for a new one, or for the end
         if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return moment.next_tick_ns
@@ -192,7 +211,7 @@ class Connection:
             self._written_bytes += len(data)
             self._sink.write(data)
         if self.is_ending and not self._control:
-            self._sink.end()
+            self._sink.end(self._bye_reason)
         return wake_ns
 
     def _drain_control(self, parts: list[bytes], moment: Moment) -> int | None:

@@ -183,6 +183,7 @@ class Hub:
         del siblings[connection.conn]
         if not siblings:
             del self._by_session[connection.session.id]
+        connection.release()
         self.tell(FactCode.CONNECTION_CLOSED, connection, reason)
 
     def connection(self, session: Session, conn: object) -> Connection | None:

@@ -37,5 +37,9 @@ class Ring:
         """Forget what waits of a channel: its subscription ended."""
         self._items = deque(item for item in self._items if item.channel != channel)
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._items.clear()
+
     def __len__(self) -> int:
         return len(self._items)

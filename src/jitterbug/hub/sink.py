@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from jitterbug.protocol.codes import ByeReason
+
 
 class Sink(Protocol):
     """One open wire. Never awaited: back-pressure is a number that is read."""
@@ -24,8 +26,8 @@ class Sink(Protocol):
         """Bytes written and not yet taken by the kernel."""
         ...
 
-    def end(self) -> None:
-        """Finish the stream after what was written."""
+    def end(self, reason: ByeReason | None) -> None:
+        """Finish the stream after what was written. Args: reason: that of the ``bye``; None = there was none."""
         ...
 
     def abort(self) -> None:

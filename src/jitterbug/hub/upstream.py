@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
 from jitterbug.hub.connection import Connection
@@ -38,6 +38,7 @@ class Outcome:
         position: Where a publication stands; None for everything else.
         retry_after_s: Seconds to wait, with ``rate limited``.
         too_large: The cause is size, which HTTP has a status for.
+        malformed: It is no frame at all.
     """
 
     code: ErrorCode | None = None
@@ -45,6 +46,7 @@ class Outcome:
     position: Position | None = None
     retry_after_s: int | None = None
     too_large: bool = False
+    malformed: bool = False
 
 
 class _Keys:
@@ -76,29 +78,44 @@ class Upstream:
         }
 
     async def handle(
-        self, session: Session, data: bytes, *, address: str | None = None, request_id: str | None = None
+        self,
+        session: Session,
+        data: bytes,
+        *,
+        wire: Connection | None = None,
+        address: str | None = None,
+        request_id: str | None = None,
     ) -> Outcome:
         """Verify one frame and do what it says.
 
         Args:
             session: Whose cookie came with it.
             data: Bytes as received, already capped.
+            wire: The connection they came on, which they must name; None = by HTTP, and they may name any of the
+                session's.
             address: Client address, for facts.
             request_id: Under which the cause is logged.
         """
         hub = self._hub
         now_ms, now_ns = hub.clock.now_ms(), hub.clock.monotonic_ns()
-        limiter = self._stray(session)
+        limiter = wire.inbound if wire is not None else self._stray(session)
+
+        def named(payload: dict[str, Any]) -> Connection | None:
+            found = hub.connection(session, payload.get("conn"))
+            return found if wire is None or found is wire else None
 
         def admit(frame: UnverifiedFrame) -> bool:
             nonlocal limiter
-            connection = hub.connection(session, frame.payload.get("conn"))
+            connection = wire or named(frame.payload)
             limiter = connection.inbound if connection is not None else limiter
+            return count(connection)
+
+        def count(connection: Connection | None) -> bool:
             admitted = limiter.admit(now_ns)
             if connection is not None and not admitted:
                 connection.limited_at_ns = now_ns
-            if connection is not None and limiter.is_hopeless():
-                hub.bye(connection, ByeReason.RATE)
+                if limiter.is_hopeless():
+                    hub.bye(connection, ByeReason.RATE)
             return admitted
 
         def refuse(reason: Refusal, kid: str | None) -> Outcome:
@@ -117,13 +134,13 @@ class Upstream:
             admit=admit,
         )
         if isinstance(verdict, Refused):
-            if verdict.reason in {Refusal.SIZE, Refusal.GRAMMAR} and not limiter.admit(now_ns):
+            if verdict.reason in {Refusal.SIZE, Refusal.GRAMMAR} and not count(wire):
                 return refuse(Refusal.RATE, None)
             return refuse(verdict.reason, verdict.kid)
         try:
             if not await hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
                 return refuse(Refusal.REPLAY, verdict.kid)
-            return await self._act(session, verdict, address, request_id)
+            return await self._act(session, verdict, named(verdict.payload), address, request_id)
         except StoreError as error:
             _LOG.exception("The store failed under request %s", request_id)
             hub.facts.emit(
@@ -138,13 +155,19 @@ class Upstream:
             frame_id = verdict.payload.get("id")
             return Outcome(ErrorCode.INTERNAL, frame_id if _is_id(frame_id) else None)
 
-    async def _act(self, session: Session, frame: Authentic, address: str | None, request_id: str | None) -> Outcome:
+    async def _act(
+        self,
+        session: Session,
+        frame: Authentic,
+        connection: Connection | None,
+        address: str | None,
+        request_id: str | None,
+    ) -> Outcome:
         payload = frame.payload
         kind, frame_id = payload.get("t"), payload.get("id")
         well_formed = (
             isinstance(kind, str) and kind in Up.__members__.values() and (frame_id is None or _is_id(frame_id))
         )
-        connection = self._hub.connection(session, payload.get("conn"))
         reason = None if well_formed and connection is not None else Refusal.TYPE
         self._hub.facts.emit(
             Fact(
@@ -245,6 +268,6 @@ def _refused(reason: Refusal, retry_after_s: int) -> Outcome:
         case Refusal.SIZE:
             return Outcome(ErrorCode.INVALID, too_large=True)
         case Refusal.GRAMMAR:
-            return Outcome(ErrorCode.INVALID)
+            return Outcome(ErrorCode.INVALID, malformed=True)
         case _:
             return Outcome(ErrorCode.UNAUTHORIZED)

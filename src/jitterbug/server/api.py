@@ -9,7 +9,7 @@ from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.upstream import Outcome
 from jitterbug.protocol import base64
-from jitterbug.protocol.codes import PUBLISH, ErrorCode
+from jitterbug.protocol.codes import PUBLISH, ErrorCode, Refusal
 from jitterbug.protocol.verifying import Authentic, Refused, authenticate
 from jitterbug.server.answers import STATUS, RefusedRequest, answer, no_content
 from jitterbug.server.body import parse, read_body, read_json
@@ -140,6 +140,10 @@ class Api:
             body, now_ms, push.hub.roots, skew_ms=push.config.skew_ms, max_frame_bytes=push.config.max_frame_bytes
         )
         reason = verdict.reason.value if isinstance(verdict, Refused) else None
+        if isinstance(verdict, Authentic) and verdict.ts < push.started_at_ms:
+            # A root key outlives the process, the memory of nonces may not: what was signed before could be a replay.
+            verdict = Refused(Refusal.STALE, verdict.kid)
+            reason = verdict.reason.value
         if isinstance(verdict, Authentic) and not await push.hub.store.claim(
             verdict.kid, verdict.nonce, verdict.ts, now_ms
         ):

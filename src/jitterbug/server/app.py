@@ -68,6 +68,7 @@ class Jitterbug:
         hub: The node itself: connections, channels, facts.
         config: Its settings.
         allowed_origins: Those of the settings, until :meth:`adopt` brings others.
+        started_at_ms: When it was built, Unix milliseconds.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Jitterbug:
         self._routes = Routes(self)
         self._starting = asyncio.Lock()
         self._is_started = False
+        self.started_at_ms = self.clock.now_ms()
 
     def _own_sessions(self) -> OwnSessions:
         secure = not self.config.development

@@ -23,6 +23,18 @@ _PROXY_HEADERS: Final = {
 _LOOPBACK_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 
+HANDSHAKE: Final = "jitterbug.handshake"
+"""Key in a scope: whether it was a WebSocket's."""
+
+
+def as_http(scope: Scope) -> Scope:
+    """The scope of a request, or of a WebSocket handshake as the GET that it is, so that both pass the same checks."""
+    if scope["type"] == "http":
+        return {**scope, HANDSHAKE: False}
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    return {**scope, "type": "http", "method": "GET", "scheme": scheme, HANDSHAKE: True}
+
+
 def is_loopback(address: str | None) -> bool:
     """Tell whether a client address is this machine."""
     if address is None:
@@ -68,7 +80,7 @@ def check_tls(scope: Scope, *, always: bool = True) -> None:
     Raises:
         RefusedRequest: It is not HTTPS.
     """
-    if scope["scheme"] in {"https", "wss"}:
+    if scope["scheme"] == "https":
         return
     proxied = any(name in _PROXY_HEADERS for name, _ in scope["headers"])
     if always or proxied or not is_this_machine(scope):

@@ -7,7 +7,7 @@ their order: where it comes from, which page sent it, who it is.
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,9 +18,19 @@ from jitterbug.hub.sessions import Session
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, common_headers, no_content
 from jitterbug.server.api import Api
-from jitterbug.server.handshake import check_development, check_not_a_browser, check_origin, check_tls, client_address
+from jitterbug.server.handshake import (
+    HANDSHAKE,
+    as_http,
+    check_development,
+    check_not_a_browser,
+    check_origin,
+    check_tls,
+    client_address,
+)
 from jitterbug.server.sessions import resolve
+from jitterbug.server.socket_sinks import POLICY
 from jitterbug.server.sse import Stream
+from jitterbug.server.websocket import WebSocket
 from jitterbug.telemetry.events import Fact, FactCode
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ _PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/session": ("DELETE", "POST"),
     "/keys": ("POST",),
     "/stream": ("GET", "POST"),
+    "/ws": ("GET",),
     "/frames": ("POST",),
     "/publish": ("POST",),
     "/health": ("GET",),
@@ -47,6 +58,7 @@ class Routes:
         self._push = push
         self._api = Api(push)
         self._stream = Stream(push)
+        self._websocket = WebSocket(push)
         self._with_session: dict[tuple[str, str], Handler] = {
             ("/session", "DELETE"): self._api.close_session,
             ("/keys", "POST"): self._api.issue_key,
@@ -54,9 +66,10 @@ class Routes:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await _refuse_other(scope, receive, send)
+        """Serve one request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await receive()  # websocket.connect: nothing is answered before it
+        elif scope["type"] != "http":
             return
         request_id = os.urandom(8).hex()
         headers = common_headers(request_id, production=not self._push.config.development)
@@ -68,7 +81,7 @@ class Routes:
             await send(message)
 
         try:
-            response = await self._serve(scope, receive, watched, request_id, headers)
+            response = await self._serve(as_http(scope), receive, watched, request_id, headers)
         except RefusedRequest as refused:
             _LOG.info("Request %s refused: %s (%s %s)", request_id, refused.cause, refused.status, refused.code)
             if refused.status == _FOREIGN:
@@ -90,7 +103,7 @@ class Routes:
             response = RefusedRequest(ErrorCode.INTERNAL, "failure", status=code).answer()
         if response is not None:
             response.raw_headers.extend(headers)
-            await response(scope, receive, send)
+            await _respond(response, scope, receive, send)
 
     def _tell_foreign(self, scope: Scope, refused: RefusedRequest, request_id: str) -> None:
         """Tell what comes from where it may not, by name of the check (R86)."""
@@ -110,7 +123,7 @@ class Routes:
         else:
             check_tls(scope, always=push.requires_tls)
         methods = _PATHS.get(path)
-        if methods is None:
+        if methods is None or (path != "/ws" and scope[HANDSHAKE]):
             raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
         request = Request(scope, receive)
         request.state.request_id = request_id
@@ -139,7 +152,12 @@ class Routes:
             return no_content()  # never come back (PROTOCOL §5)
         session = self._logged_in(found, request)
         if path == "/stream":
-            await self._stream(scope, receive, send, session, headers)
+            await self._stream(scope, receive, send, session, request_id, headers)
+            return None
+        if path == "/ws":
+            if not scope[HANDSHAKE]:
+                raise RefusedRequest(ErrorCode.INVALID, "no WebSocket handshake")
+            await self._websocket(scope, receive, send, session, request_id, headers)
             return None
         return await self._with_session[path, method](request, session)
 
@@ -185,9 +203,9 @@ def _cors(origin: str, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in pairs.items()]
 
 
-async def _refuse_other(scope: Scope, receive: Receive, send: Send) -> None:
-    """A WebSocket handshake on a path that has none: closed before it is accepted."""
-    if scope["type"] == "websocket":
-        await receive()
-        close: dict[str, Any] = {"type": "websocket.close", "code": 1008, "reason": ""}
-        await send(close)
+async def _respond(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer; where the server cannot answer a WebSocket handshake in full, it makes a 403 of the refusal."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": POLICY, "reason": ""})
+    else:
+        await response(scope, receive, send)

@@ -23,7 +23,14 @@ from jitterbug.server.rules import check_rules
 from jitterbug.server.standalone import Standalone
 from jitterbug.server.tls import tls_context
 from jitterbug.server.tokens import TokenExchange
-from jitterbug.server.uvicorn import ProductionProtocol, PushProtocol, PushServer, serve_together
+from jitterbug.server.uvicorn import (
+    ProductionProtocol,
+    ProductionWebSocket,
+    PushProtocol,
+    PushServer,
+    PushWebSocket,
+    serve_together,
+)
 from jitterbug.server.webhook import Webhook
 from jitterbug.settings import Settings
 from jitterbug.telemetry.audit.trail import AuditTrail
@@ -154,6 +161,7 @@ def _public_app(settings: Settings, push: Jitterbug) -> ASGIApp:
 
 def _config(bind: tuple[str, int], app: object, settings: Settings | None = None) -> uvicorn.Config:
     host, port = bind
+    production = settings is not None and not settings.config.development
     tls: dict[str, Any] = {}
     if settings is not None and settings.tls_cert is not None and settings.tls_key is not None:
         tls = {"ssl_certfile": settings.tls_cert, "ssl_keyfile": settings.tls_key, "ssl_context_factory": tls_context}
@@ -161,8 +169,11 @@ def _config(bind: tuple[str, int], app: object, settings: Settings | None = None
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=ProductionProtocol if settings is not None and not settings.config.development else PushProtocol,
-        ws="none",
+        http=ProductionProtocol if production else PushProtocol,
+        ws=(ProductionWebSocket if production else PushWebSocket) if settings is not None else "none",
+        ws_max_size=settings.config.max_frame_bytes if settings is not None else 0,
+        ws_ping_interval=None,  # the hub has heartbeats of its own
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -9,6 +9,8 @@ from typing import Final, Protocol
 
 from starlette.types import Scope, Send
 
+from jitterbug.protocol.codes import ByeReason
+
 EXTENSION: Final = "jitterbug.transport"
 
 
@@ -58,7 +60,7 @@ class TransportSink:
         """See :class:`jitterbug.hub.sink.Sink`."""
         return self._transport.get_write_buffer_size()
 
-    def end(self) -> None:
+    def end(self, reason: ByeReason | None) -> None:  # noqa: ARG002 - said in the bye
         """See :class:`jitterbug.hub.sink.Sink`."""
         self._transport.finish()
 
@@ -68,7 +70,7 @@ class TransportSink:
 
 
 class AsgiSink:
-    """Gathers what is written until the stream's own coroutine has sent the last of it."""
+    """Gathers what is written until the connection's own coroutine has sent the last of it."""
 
     __slots__ = ("_aborted", "_buffer", "_is_over", "_pending", "_wakeup")
 
@@ -81,6 +83,14 @@ class AsgiSink:
 
     encode = staticmethod(encode)
 
+    async def send(self, send: Send, data: bytes) -> None:
+        """Send what was gathered."""
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, send: Send) -> None:
+        """End what is sent."""
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
     def write(self, data: bytes) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
         self._buffer.append(data)
@@ -91,7 +101,7 @@ class AsgiSink:
         """See :class:`jitterbug.hub.sink.Sink`."""
         return self._pending
 
-    def end(self) -> None:
+    def end(self, reason: ByeReason | None) -> None:  # noqa: ARG002 - said in the bye
         """See :class:`jitterbug.hub.sink.Sink`."""
         self._is_over = True
         self._wakeup.set()
@@ -112,10 +122,10 @@ class AsgiSink:
             data = b"".join(self._buffer)
             self._buffer.clear()
             if data:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+                await self.send(send, data)
                 self._pending -= len(data)
             if self._is_over and not self._buffer:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self.finish(send)
                 return
 
 

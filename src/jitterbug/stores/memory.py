@@ -1,7 +1,9 @@
 """The store of a single node: everything in this process, gone with it.
 
-Bounds: ``history_size`` publications a channel, each within the frame limit; ``max_channels`` channels, beyond which
-the one untouched for longest is forgotten, and its readers are told by a new epoch.
+Bounds: ``history_size`` publications a channel, each within the frame limit; ``max_history_bytes`` over all channels,
+beyond which the channel not published to for longest gives up its oldest, and history that is over goes with the next
+thing that happens, wherever that is; ``max_channels`` channels, beyond which the one untouched for longest is
+forgotten, and its readers are told by a new epoch.
 """
 
 import os
@@ -19,6 +21,8 @@ from jitterbug.stores.window import MovingWindows
 
 _EPOCH_BYTES: Final = 6
 _NS_PER_S: Final = 1_000_000_000
+_PUBLICATION_BYTES: Final = 1_200
+"""What one takes besides its data, which it holds twice: alone, and ready to be sent."""
 
 
 def new_epoch() -> str:
@@ -38,11 +42,19 @@ class _Log:
         self.entries: deque[tuple[int, PreparedPublication, str | None]] = deque()
         self.ids: dict[str, Position] = {}
 
-    def forget(self, size: int, now_ns: int) -> None:
+    def forget(self, size: int, now_ns: int) -> int:
+        """Drop what is over or too much; return the bytes that freed."""
+        freed = 0
         while self.entries and (len(self.entries) > size or self.entries[0][0] <= now_ns):
-            _, _, publication_id = self.entries.popleft()
-            if publication_id is not None:
-                self.ids.pop(publication_id, None)
+            freed += self.drop()
+        return freed
+
+    def drop(self) -> int:
+        """Drop the oldest; return the bytes that freed."""
+        _, publication, publication_id = self.entries.popleft()
+        if publication_id is not None:
+            self.ids.pop(publication_id, None)
+        return _size(publication)
 
     def since(self, position: Position) -> Backlog:
         here = Position(self.epoch, self.offset)
@@ -53,6 +65,10 @@ class _Log:
             return Backlog(here, lost=GapReason.EXPIRED)
         first = len(self.entries) - missing
         return Backlog(here, [self.entries[index][1] for index in range(first, len(self.entries))])
+
+
+def _size(publication: PreparedPublication) -> int:
+    return 2 * len(publication.data) + _PUBLICATION_BYTES
 
 
 class MemoryStore:
@@ -66,6 +82,7 @@ class MemoryStore:
         history_ttl_s: float = 300,
         replay_window_ms: int = 10_000,
         max_channels: int = 100_000,
+        max_history_bytes: int = 268_435_456,
     ) -> None:
         """Create an empty store.
 
@@ -75,12 +92,17 @@ class MemoryStore:
             history_ttl_s: How long each is kept, seconds.
             replay_window_ms: See :class:`jitterbug.protocol.replay.ReplayWindow`.
             max_channels: Channels whose position is remembered.
+            max_history_bytes: What the history of all channels together may take.
         """
         self._clock = clock
         self._history_size = history_size
         self._history_ttl_ns = int(history_ttl_s * _NS_PER_S)
         self._max_channels = max_channels
+        self._max_history_bytes = max_history_bytes
+        self._history_bytes = 0
         self._logs: OrderedDict[str, _Log] = OrderedDict()
+        # Those with history, in the order in which they were last published to.
+        self._recorded: OrderedDict[str, _Log] = OrderedDict()
         self._replay = ReplayWindow(replay_window_ms, max_entries=1_000_000, max_entries_per_kid=200_000)
         self._windows = MovingWindows()
         self._epoch = new_epoch()
@@ -100,7 +122,7 @@ class MemoryStore:
         """See :class:`jitterbug.stores.base.Broker`."""
         now_ns = self._clock.monotonic_ns()
         log = self._log(channel)
-        log.forget(self._history_size, now_ns)
+        self._forget(now_ns, log)
         if publication_id is not None and publication_id in log.ids:
             return log.ids[publication_id]
         log.offset += 1
@@ -110,15 +132,19 @@ class MemoryStore:
             log.entries.append((now_ns + self._history_ttl_ns, publication, publication_id))
             if publication_id is not None:
                 log.ids[publication_id] = position
-            log.forget(self._history_size, now_ns)
+            self._history_bytes += _size(publication)
+            self._recorded[channel] = log
+            self._recorded.move_to_end(channel)
+            self._forget(now_ns, log)
         if self._deliver is not None:
             self._deliver(publication)
         return position
 
     async def read(self, channel: str, since: Position | None) -> Backlog:
         """See :class:`jitterbug.stores.base.Broker`."""
-        log = self._log(channel)
-        log.forget(self._history_size, self._clock.monotonic_ns())
+        # A name that nobody has published to is not remembered: asking for many must not push out those with history.
+        log = self._log(channel) if channel in self._logs else _Log(self._epoch)
+        self._forget(self._clock.monotonic_ns(), log)
         return log.since(since) if since is not None else Backlog(Position(log.epoch, log.offset))
 
     async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
@@ -133,13 +159,27 @@ class MemoryStore:
         """Channels whose position is remembered."""
         return len(self._logs)
 
+    def _forget(self, now_ns: int, log: _Log) -> None:
+        """Drop what is over in this channel and in those not published to for longest; and what is too much in all."""
+        self._history_bytes -= log.forget(self._history_size, now_ns)
+        while self._recorded:
+            channel, oldest = next(iter(self._recorded.items()))
+            if oldest.entries and oldest.entries[-1][0] > now_ns and self._history_bytes <= self._max_history_bytes:
+                return
+            if oldest.entries:
+                self._history_bytes -= oldest.drop()
+            else:
+                del self._recorded[channel]
+
     def _log(self, channel: str) -> _Log:
         log = self._logs.get(channel)
         if log is not None:
             self._logs.move_to_end(channel)
             return log
         if len(self._logs) >= self._max_channels:
-            self._logs.popitem(last=False)
+            gone, forgotten = self._logs.popitem(last=False)
+            self._recorded.pop(gone, None)
+            self._history_bytes -= sum(_size(publication) for _, publication, _ in forgotten.entries)
             # Offsets of a channel that comes back start again: only another epoch tells its readers so.
             self._epoch = new_epoch()
         log = self._logs[channel] = _Log(self._epoch)

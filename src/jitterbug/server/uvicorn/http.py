@@ -1,18 +1,11 @@
-"""The only file that knows uvicorn's insides.
-
-:class:`PushProtocol` offers the connection's transport to the stream as an ASGI extension, so that frames go from ring
-to socket without a task or an ASGI round trip: ``uvicorn --http jitterbug.server.uvicorn:PushProtocol app:app``.
-:class:`PushServer` drains the hub before it waits for connections to end.
-"""
+"""HTTP/1.1 by uvicorn, with the connection's transport on offer to the stream as an ASGI extension."""
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jitterbug.server.answers import common_headers
@@ -22,8 +15,14 @@ _CLOSE_GRACE_S = 0.5
 _SEND_BUFFER_BYTES: Final = 65_536
 """Linux would take up to 4 MiB for a peer that does not read, and hide from the hub that it does not."""
 _MAX_HEAD_BYTES: Final = 65_536
-"""Of a request's line and headers, beyond the first read."""
+"""Of a request's line and headers."""
+_MAX_HEADERS: Final = 128
+"""Of a request, those behind a chunked body included: each becomes several objects, however short it is."""
+_MAX_PIPELINED: Final = 16
+"""Requests that may wait behind the one being served: each becomes several kilobytes."""
 HEAD_TIMEOUT_S: Final = 10
+TAKE_TIMEOUT_S: Final = 30
+"""How long an answer may wait for a peer that takes nothing of it. A stream has a rule of its own."""
 _BAD_REQUEST_BODY = b'{"error":"invalid request"}'
 
 
@@ -72,7 +71,9 @@ class PushProtocol(HttpToolsProtocol):
     _before: _DirectTransport | None = None
     _heads = 0
     _head_bytes = 0
+    _request_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _take_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start a connection, with a small buffer in the kernel."""
@@ -85,7 +86,20 @@ class PushProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End it."""
         self._end_head()
+        self._end_take()
+        self.pipeline.clear()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the peer some time to take what it asked for: requests wait behind it, and memory with them."""
+        super().pause_writing()
+        if self._take_timer is None and (self._direct is None or not self._direct.is_used):
+            self._take_timer = self.loop.call_later(TAKE_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._end_take()
+        super().resume_writing()
 
     def shutdown(self) -> None:
         """Close when the server stops, without waiting for an idle peer to answer the end of TLS."""
@@ -95,6 +109,9 @@ class PushProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on. The parser keeps what it is given until a head is complete, so that is bounded here."""
+        if self.cycle is not None and self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
+            # The rest of a body that nobody wants, or an empty line: no request has begun, and none may never begin.
+            self._await_head()
         heads = self._heads
         super().data_received(data)
         if self._head_timer is None or self._heads != heads:
@@ -114,9 +131,35 @@ class PushProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _end_take(self) -> None:
+        if self._take_timer is not None:
+            self._take_timer.cancel()
+            self._take_timer = None
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address. Raises ValueError, which ends the reading, when it is too much."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. Raises ValueError, which ends the reading, when it is one too many or too much."""
+        self._count(len(name) + len(value))
+        if len(self.headers) >= _MAX_HEADERS:
+            raise ValueError("too many headers")
+        super().on_header(name, value)
+
+    def _count(self, length_bytes: int) -> None:
+        # What comes in one read is parsed before its size is looked at.
+        self._request_bytes += length_bytes
+        if self._request_bytes > _MAX_HEAD_BYTES:
+            raise ValueError("too large a head")
+
     def on_message_begin(self) -> None:
-        """Start a request."""
+        """Start a request. Raises ValueError, which ends the reading, when too many wait already."""
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            raise ValueError("too many requests at once")
         self._await_head()
+        self._request_bytes = 0
         super().on_message_begin()
         self._before, self._direct = self._direct, _DirectTransport(self)
         extensions: dict[str, Any] = {EXTENSION: self._direct}
@@ -153,69 +196,3 @@ class ProductionProtocol(PushProtocol):
     """The same for a hub that is reached over HTTPS."""
 
     is_production = True
-
-
-class PushServer(uvicorn.Server):
-    """A uvicorn server that lets its streams go first.
-
-    Attributes:
-        bound: The addresses it listens on, once it does.
-    """
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        *,
-        on_ready: Callable[["PushServer"], None] | None = None,
-        on_stop: Callable[[], Awaitable[None]] | None = None,
-        takes_signals: bool = True,
-    ) -> None:
-        """Wrap a configuration.
-
-        Args:
-            config: uvicorn's.
-            on_ready: Called when it listens.
-            on_stop: Awaited before open connections are waited for.
-            takes_signals: False for a second server in the same process.
-        """
-        super().__init__(config)
-        self._on_ready = on_ready
-        self._on_stop = on_stop
-        self._takes_signals = takes_signals
-        self.bound: list[tuple[str, int]] = []
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM, in one of the servers."""
-        if not self._takes_signals:
-            yield
-            return
-        with super().capture_signals():
-            yield
-            # Stopping was the orderly answer to the signal; raised again, it would look like a crash.
-            self._captured_signals.clear()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
-        await super().startup(sockets)
-        self.bound = [server_socket.getsockname()[:2] for server in self.servers for server_socket in server.sockets]
-        if self._on_ready is not None and self.started:
-            self._on_ready(self)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let go of the streams, then of the rest."""
-        if self._on_stop is not None:
-            for server in self.servers:
-                server.close()
-            await self._on_stop()
-        await super().shutdown(sockets)
-
-
-async def serve_together(first: PushServer, second: PushServer) -> None:
-    """Run two servers until the first stops; then the second stops too."""
-    second_task = asyncio.create_task(second.serve())
-    try:
-        await first.serve()
-    finally:
-        second.should_exit = True
-        await second_task
