@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from jitterbug.hub.policy import Action
 from jitterbug.hub.sessions import Session
+from jitterbug.patterns import compile_pattern
 
-_PATTERN: Final = re.compile(r"\$?[A-Za-z0-9_\-./*]{1,128}", re.ASCII)
 _MAX_PATTERNS: Final = 100
 
 
@@ -50,30 +50,4 @@ def rule(session: Session, action: Action, channel: str) -> bool:
 def _patterns(texts: Any) -> tuple[re.Pattern[str], ...]:
     if not isinstance(texts, list) or len(texts) > _MAX_PATTERNS:
         raise ValueError("patterns are a list of at most 100")
-    return tuple(_compile(text) for text in texts)
-
-
-def _compile(text: Any) -> re.Pattern[str]:
-    if not isinstance(text, str) or _PATTERN.fullmatch(text) is None:
-        raise ValueError("a pattern is a channel name, perhaps with * or **")
-    # Three stars and more mean the same as two.
-    *heads, tail = re.split(r"\*{2,}", text)
-    if not heads:
-        return re.compile(_within_segments(tail, is_last=True), re.ASCII)
-    first, *middle = (_within_segments(head, is_last=False) for head in heads)
-    found = "".join(f"(?>.*?{part})" for part in middle)
-    return re.compile(f"{first}{found}.*{_within_segments(tail, is_last=True)}", re.ASCII)
-
-
-def _within_segments(text: str, *, is_last: bool) -> str:
-    """What stands between two ``**``, as a regular expression.
-
-    A wildcard takes as little as it can and never takes it back, ``(?>…)``: where the next literal stands first is the
-    best place for all that follows. So the time is at most the square of the channel's length; backtracking over every
-    wildcard at once would never end on ``*a*a*a*a*a*a*b``.
-    """
-    literal, *rest = text.split("*")
-    parts = [f"(?>[^/]*?{re.escape(item)})" for item in rest]
-    if is_last and rest:
-        parts[-1] = f"[^/]*{re.escape(rest[-1])}"
-    return re.escape(literal) + "".join(parts)
+    return tuple(compile_pattern(text) for text in texts)
