@@ -36,7 +36,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "settings": ("jitterbug.settings.values._WHOLE", re.compile(".+")),
     "sse": ("jitterbug.protocol.sse._LINE_END", re.compile(rb"\r\n|\n")),
     "stream_request": ("fuzz.targets.stream_request.check_origin", lambda *_: None),
-    "token": ("jitterbug.server.grants._within_segments", lambda *_, **__: ".*"),
+    "token": ("jitterbug.patterns._within_segments", lambda *_, **__: ".*"),
 }
 """What is put in the place of what."""
 
