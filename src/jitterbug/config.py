@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, Self
 
 from jitterbug.errors import SettingError
+from jitterbug.patterns import compile_pattern
 
 
 class Secret:
@@ -70,6 +71,7 @@ class Config:
         max_sessions_per_address: Live sessions the hub itself handed out.
         allowed_origins: Further origins that may talk to the hub from a browser, exact text.
         trusted_proxies: Networks whose forwarded headers are believed.
+        presence: Patterns of channels whose readers are told to each other; none by default.
         drain_s: Over how many seconds ``bye`` is spread at shutdown.
     """
 
@@ -97,6 +99,7 @@ class Config:
     drain_s: float = _number("DRAIN_S", 5, 0, 3_600)
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    presence: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every range and how settings fit together.
@@ -113,7 +116,11 @@ class Config:
                 "is less than twice HMAC_CLOCK_SKEW_MS, so a nonce could be forgotten while its frame is fresh",
                 remedy="Raise the window or lower the skew.",
             )
-        lists: dict[str, object] = {"ALLOWED_ORIGINS": self.allowed_origins, "TRUSTED_PROXIES": self.trusted_proxies}
+        lists: dict[str, object] = {
+            "ALLOWED_ORIGINS": self.allowed_origins,
+            "TRUSTED_PROXIES": self.trusted_proxies,
+            "PRESENCE": self.presence,
+        }
         for name, value in lists.items():
             # One text instead of several: `in` would then look for parts of it.
             if isinstance(value, str):
@@ -121,6 +128,11 @@ class Config:
         for origin in self.allowed_origins:
             if origin in {"*", "null"} or "*" in origin:
                 raise SettingError("ALLOWED_ORIGINS", "holds a wildcard", remedy="List each origin in full.")
+        try:
+            list(map(compile_pattern, self.presence))
+        except ValueError:
+            remedy = "Use channel names in which * stands for a part and ** for any number of parts."
+            raise SettingError("PRESENCE", "holds what is no pattern of channels", remedy=remedy) from None
 
     @staticmethod
     def _check_range(metadata: Mapping[str, Any], value: object, *, whole: bool) -> None:

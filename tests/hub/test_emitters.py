@@ -259,7 +259,7 @@ async def test_emitters_alone_publish_on_the_hubs_own_channels_and_on_any_they_n
     await house.tick()
 
     client.check_wire()
-    assert client.data("$sys/activity") == [{"channels": 1, "connections": 1, "sessions": 1}]
+    assert client.data("$sys/activity") == [{"channels": 1, "connections": 1, "sessions": 1, "users": 0}]
     assert client.data("orders") == ["order"]
 
 
@@ -269,7 +269,7 @@ async def test_o31_activity_tells_counts_and_no_identities() -> None:
     await house.reader("secret-project")
     activity = house.hub.activity()
 
-    assert set(activity) == {"channels", "connections", "sessions"}
+    assert set(activity) == {"channels", "connections", "sessions", "users"}
     assert all(type(value) is int for value in activity.values())
 
 

@@ -91,7 +91,7 @@ async def test_wires_are_counted_found_and_forgotten() -> None:
     await hub.subscribe(one.connection, "a")
     await hub.subscribe(one.connection, "$sys/activity")
 
-    assert hub.activity() == {"channels": 1, "connections": 3, "sessions": 2}
+    assert hub.activity() == {"channels": 1, "connections": 3, "sessions": 2, "users": 0}
     assert list(hub) == hub.connections() == [one.connection, two.connection, other.connection]
     assert hub.connections_of(ALICE.id) == [one.connection, two.connection]
     assert hub.connections_of("nobody") == []
@@ -101,7 +101,7 @@ async def test_wires_are_counted_found_and_forgotten() -> None:
 
     for client in (one, two, other, one):
         hub.close(client.connection, "gone")
-    assert hub.activity() == {"channels": 0, "connections": 0, "sessions": 0}
+    assert hub.activity() == {"channels": 0, "connections": 0, "sessions": 0, "users": 0}
     assert hub.connection(ALICE, one.connection.conn) is None
     assert [fact.conn for fact in house.told(FactCode.CONNECTION_OPENED)] == [
         client.connection.conn for client in (one, two, other)

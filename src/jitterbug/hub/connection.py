@@ -45,15 +45,17 @@ class Connection:
         is_closed: The wire is gone and the hub has forgotten it.
         heartbeat_at_ns: When the next ``hb`` is due, monotonic.
         rekey_hinted: The client was asked to renew this key.
+        present: Channels in whose presence it counts, and as which subject.
+        rights: Grows each time what it may do is looked at anew.
         limited_at_ns: When it last met a rate limit, either way, monotonic; None = never.
     """
 
     __slots__ = (
         "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
-        "_ring", "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes", "_tick",
-        "_written_bytes", "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed", "is_ending",
-        "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places", "rekey_hinted",
-        "session",
+        "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes",
+        "_tick", "_written_bytes", "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed",
+        "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places",
+        "present", "rekey_hinted", "rights", "session",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +81,8 @@ class Connection:
         self.is_ending = False
         self.is_closed = False
         self.rekey_hinted = False
+        self.present: dict[str, str] = {}
+        self.rights = 0
         self.limited_at_ns: int | None = None
         self.opened_at_ns = now_ns
         self.heartbeat_at_ns = now_ns
@@ -95,6 +99,7 @@ class Connection:
         self._tick = -1
         self._sent_in_tick = 0
         self._gaps: dict[str, tuple[Place, GapReason]] = {}
+        self._presence: dict[tuple[str, str], Down] = {}
         self._bye_reason: ByeReason | None = None
         self._written_bytes = 0
         self._taken_bytes = 0
@@ -112,6 +117,15 @@ class Connection:
         dropped = self._ring.push(publication)
         if dropped is not None:
             self._gaps[dropped.channel] = (dropped, GapReason.OVERFLOW)
+        return not (self.in_ready or self.is_waiting)
+
+    def announce(self, kind: Down, channel: str, subject: str) -> bool:
+        """Queue ``join`` or ``leave``. True = the connection must be put up for the next flush.
+
+        Never dropped, and bounded by the members there are: one that came and went before it could be told is not told.
+        """
+        if self._presence.pop((channel, subject), kind) is kind:
+            self._presence[channel, subject] = kind
         return not (self.in_ready or self.is_waiting)
 
     def control(
@@ -144,6 +158,8 @@ class Connection:
         """Drop what waits of a channel whose subscription ended."""
         self.places.pop(channel, None)
         self._gaps.pop(channel, None)
+        for told in [told for told in self._presence if told[0] == channel]:
+            del self._presence[told]
         self._ring.discard_channel(channel)
         self._catchup = deque(item for item in self._catchup if item.channel != channel)
 
@@ -182,6 +198,7 @@ class Connection:
         self._catchup.clear()
         self._ring.clear()
         self._gaps.clear()
+        self._presence.clear()
         self.places.clear()
         self.joining.clear()
 
@@ -237,7 +254,7 @@ class Connection:
         if self._gaps and not self._catchup:
             self._tell_gaps(parts, moment)
         catchup, ring = self._catchup, self._ring
-        waiting = len(catchup) + len(ring)
+        waiting = len(catchup) + len(ring) + len(self._presence)
         if not waiting:
             return None
         if self._tick != moment.tick:
@@ -256,9 +273,15 @@ class Connection:
                 waiting -= 1
             if self._gaps and not catchup:
                 self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
-            for _ in range(count):
+            for _ in range(min(count, len(ring))):
                 publication = ring.pop()
                 self._append_publication(parts, moment.ts, publication, publication.tail)
+                count -= 1
+                waiting -= 1
+            for _ in range(count):  # who is there can wait for what is said
+                channel, subject = next(iter(self._presence))
+                kind = self._presence.pop((channel, subject))
+                self._append(parts, moment, kind, {"ch": channel, "subject": subject}, None)
             waiting -= count
         if not waiting:
             return None
@@ -306,6 +329,11 @@ class Connection:
     def backlog(self) -> int:
         """Publications waiting."""
         return len(self._ring) + len(self._catchup)
+
+    @property
+    def unannounced(self) -> int:
+        """Members whose coming or going it has still to be told."""
+        return len(self._presence)
 
     def is_stalled(self, now_ns: int, limit_ns: int) -> bool:
         """Whether the reader has taken nothing for so long, though something is pending. Call now and then."""

@@ -17,12 +17,13 @@ from jitterbug.hub.connection import Connection
 from jitterbug.hub.deadlines import Deadlines
 from jitterbug.hub.emitters import Emitters
 from jitterbug.hub.policy import Policy, Rule
+from jitterbug.hub.presence import Presence, is_subject
 from jitterbug.hub.publish import prepare
 from jitterbug.hub.sessions import Revocations, Session
 from jitterbug.hub.sink import Sink
 from jitterbug.hub.tick import Tick
 from jitterbug.protocol import base64
-from jitterbug.protocol.codes import ByeReason, Down, GapReason
+from jitterbug.protocol.codes import ByeReason, Down, ErrorCode, GapReason
 from jitterbug.protocol.keys import EphemeralKey, RootKeys, SessionKeys
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import Place, PreparedPublication
@@ -47,6 +48,7 @@ class Hub:
         roots: Root keys.
         store: What it shares with other nodes.
         emitters: Sources inside.
+        presence: Who reads which channel.
         is_draining: True once a stop was asked for: nothing new is opened.
         published: Publications this node accepted.
     """
@@ -71,6 +73,7 @@ class Hub:
         self.facts = facts or Facts()
         self.policy = Policy(rule)
         self.channels = Channels(config.buffer_frames)
+        self.presence = Presence(config.presence)
         self.emitters = Emitters(self._publish, self.facts)
         self.is_draining = False
         self.published = 0
@@ -81,7 +84,7 @@ class Hub:
         self._revoked = Revocations(self._key_ttl_ms + config.skew_ms)
         self._by_conn: dict[str, Connection] = {}
         self._by_session: dict[str, dict[str, Connection]] = {}
-        self._tick = Tick(clock, config.tick_ms, Deadlines(self), self.emitters.run_due)
+        self._tick = Tick(clock, config.tick_ms, Deadlines(self), self._step)
         self._ticking: asyncio.Task[None] | None = None
         store.attach(self._fan_out)
 
@@ -215,6 +218,7 @@ class Hub:
             "channels": sum(not is_reserved(channel) for channel in self.channels),
             "connections": self.connection_count,
             "sessions": self.session_count,
+            "users": self.presence.subject_count(),
         }
 
     def limited_connections(self, within_ns: int) -> tuple[int, int]:
@@ -272,7 +276,7 @@ class Hub:
         Raises:
             StoreError: The store is away.
         """
-        allowed = await self.policy.allows(connection.session, "subscribe", channel)
+        allowed = await self._may_read(connection, channel)
         # Nothing waits between this count and _join: no crowd of requests slips past the limit together.
         known = channel in connection.places or channel in connection.joining
         full = not known and len(connection.places) + len(connection.joining) >= MAX_CHANNELS_PER_CONNECTION
@@ -282,6 +286,29 @@ class Hub:
         if not known and not connection.is_closed:
             await self._join(connection, channel, since)
         return True
+
+    async def _may_read(self, connection: Connection, channel: str) -> bool:
+        while True:
+            rights = connection.rights
+            allowed = await self.policy.allows(connection.session, "subscribe", channel)
+            if rights == connection.rights:  # else the session changed while its rule was asked
+                return allowed
+
+    async def reauthorize(self, session_id: str, session: Session | None = None) -> None:
+        """Ask the rule again for all that a session reads, and end what it may not read any more.
+
+        Args:
+            session_id: Whose wires.
+            session: What the login has become, with the same id; None = as it was, the rule has changed.
+        """
+        for connection in self.connections_of(session_id):
+            connection.session = session or connection.session
+            connection.rights += 1
+            for channel in [*connection.places, *connection.joining]:
+                allowed = await self._may_read(connection, channel)
+                if not allowed and (channel in connection.places or channel in connection.joining):
+                    self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "changed", channel)
+                    self.unsubscribe(connection, channel, ErrorCode.UNAUTHORIZED.value)
 
     async def _join(self, connection: Connection, channel: str, since: Position | None) -> None:
         waiting = connection.joining[channel] = self.channels.begin(channel, connection)
@@ -308,6 +335,8 @@ class Hub:
             connection.control(Down.GAP, moves_cursor=True, **lost)
         connection.recover(backlog.publications)
         self._catch_up(connection, backlog.position, waiting)
+        if self.presence.covers(channel):
+            self._enter(connection, channel)
         self._tick.put(connection)
 
     @staticmethod
@@ -331,7 +360,30 @@ class Hub:
         connection.control(Down.UNSUBSCRIBED, ch=channel, reason=reason)
         self._tick.put(connection)
 
+    def _enter(self, connection: Connection, channel: str) -> None:
+        """Tell a new reader who is there, and the others of the new one."""
+        subject = connection.session.subject
+        joins = self.presence.enter(channel, subject) if subject is not None and is_subject(subject) else None
+        if joins is not None and subject is not None:
+            connection.present[channel] = subject
+        for member in self.presence.members(channel):
+            connection.announce(Down.JOIN, channel, member)
+        if joins and subject is not None:
+            self._announce(Down.JOIN, channel, subject, without=connection)
+
+    def _announce(self, kind: Down, channel: str, subject: str, without: Connection | None = None) -> None:
+        readers = self.channels.readers(channel)
+        self._tick.put_all([c for c in readers if c is not without and c.announce(kind, channel, subject)])
+
+    def _step(self, now_ns: int) -> None:
+        self.emitters.run_due(now_ns)
+        for channel, subject in self.presence.due(now_ns):
+            self._announce(Down.LEAVE, channel, subject)
+
     def _leave(self, connection: Connection, channel: str) -> None:
+        subject = connection.present.pop(channel, None)
+        if subject is not None:
+            self.presence.leave(channel, subject, self.clock.monotonic_ns())
         self.channels.leave(channel, connection)
         connection.joining.pop(channel, None)
 

@@ -268,6 +268,27 @@ class Jitterbug:
         """End every key and stream of a login: call it at logout."""
         self.hub.revoke(session_id)
 
+    async def reauthorize(self, session: Session | str) -> None:
+        """Ask the rule again for all that a login reads: call it when its rights change.
+
+        What it may not read any more ends with ``unsubscribed``; the rest goes on without a break.
+
+        Args:
+            session: What the login has become, under the same id; or its id alone, where the rule looks rights up.
+        """
+        if isinstance(session, Session):
+            await self.hub.reauthorize(session.id, session)
+        else:
+            await self.hub.reauthorize(session)
+
+    def presence(self, channel: str) -> list[str]:
+        """Subjects that read a channel on this node, in alphabetical order; none where presence is off.
+
+        Args:
+            channel: One that ``presence`` of the settings covers.
+        """
+        return self.hub.presence.members(channel)
+
     def emitter(self, emitter_id: str, *, every_s: float, channel: str | None = None) -> Callable[[F], F]:
         """Register the decorated function as a source inside the hub.
 
