@@ -5,8 +5,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
+MUTATION_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +48,12 @@ compliance: setup ## docs/compliance.md from the results of the last `make requi
 
 fuzz: setup ## coverage-guided fuzzing of what strangers send, 5 minutes; FUZZ_S=… seconds a target, FUZZ="frame sse" some
 	$(PY) -m fuzz.run $(FUZZ)
+
+mutation: setup ## break the protocol core on purpose: every change the tests let through is argued for or fails
+	$(PY) scripts/mutation.py $(MUTATION_ARGS)
+
+memory: setup ## the table of docs/memory.md: the most a hub may take
+	$(PY) scripts/memory.py
 
 vectors: setup ## write vectors/*.json anew
 	$(PY) scripts/make_vectors.py

@@ -94,6 +94,10 @@ def test_members_are_sorted_by_utf16_code_units(value: dict[str, None]) -> None:
 
 
 @given(st.one_of(number_texts, float_texts))
+@example("1.0")
+@example("-1.0")
+@example("10e-1")
+@example("-0.1e1")
 @example("9007199254740992")
 @example("9007199254740993")
 @example("-0")
@@ -125,7 +129,11 @@ def test_a_number_is_read_only_if_nothing_of_it_is_lost(text: str) -> None:
         assert Decimal(canonical.encode(result).decode()) == (Decimal(text) if value else 0)
 
 
-@given(number_texts)
+@given(st.one_of(number_texts, st.integers(min_value=-(2**60), max_value=2**60).map(str)))
+@example("1000000000000000")
+@example("-1000000000000001")
+@example("9007199254740991")
+@example("9007199254740992")
 def test_integer_literals_up_to_2_53_are_int_and_everything_else_is_float(text: str) -> None:
     value = decoded(text)
     literal = not set(text) & set(".eE") and text != "-0"
@@ -222,6 +230,14 @@ def test_brackets_in_strings_and_side_by_side_are_no_depth() -> None:
     value = ["[" * 50, {'"' + "{" * 50 + "\\": "]"}, *[[]] * 60, '\\"[']
 
     assert canonical.decode(canonical.encode(value)) == value
+
+
+@pytest.mark.parametrize("letter", [chr(byte) for byte in range(0x20, 0x7F)])
+def test_brackets_in_a_string_are_no_depth_whatever_letter_comes_before_them(letter: str) -> None:
+    value = letter + "[" * 40 + letter + "{" * 40
+
+    assert canonical.decode(canonical.encode(value)) == value
+    assert decoded(f"[{json.dumps(value)}]") == [value]
 
 
 class Colour(IntEnum):

@@ -68,6 +68,8 @@ def test_a_channel_tag_is_eight_letters_of_its_sha256(channel: str) -> None:
         (f"e~{A}.1_0", {}),
         (f"e~{A}.{2**53}", {}),
         (f"e~{A}.{'1' * 17}", {}),
+        (f"e~{A}.{'1'.zfill(16)}", {"a": Position("e", 1)}),
+        (f"e~{A}.{'1'.zfill(17)}", {}),
         (f"{'e' * 33}~{A}.1", {}),
         ("e", {}),
         ("", {}),

@@ -56,6 +56,23 @@ def test_no_frame_of_a_publication_outgrows_the_size_it_was_admitted_by_r58(
     assert len(frame) == largest_frame_bytes(channel, text) - (20 - digits)
 
 
+@pytest.mark.parametrize(("channel", "data"), [("a", b"1"), ("orders/42", b'{"a":[1,2]}'), ("c" * 64, b"1" * 900)])
+def test_room_is_left_for_a_conn_of_16_an_epoch_of_8_and_counters_of_10_letters_r58(channel: str, data: bytes) -> None:
+    publication = PreparedPublication(channel, Position("e" * 8, 10**10 - 1), data)
+    payload = b"".join((publication.head, b"c" * 16, publication.recovered_tail(), b"9999999999", TAIL))
+
+    assert len(SIGNER.seal(payload, b"%d" % NOW_MS)) == largest_frame_bytes(channel, data)
+
+
+@pytest.mark.parametrize(("epoch_chars", "fits"), [(22, True), (23, False)])
+def test_a_cursor_of_128_bytes_is_sent_and_one_of_129_is_not(epoch_chars: int, *, fits: bool) -> None:
+    offsets = [10**8] * 5 + [1]
+    cursor = join_cursor([Place(f"c{n}", Position("e" * epoch_chars, offset)) for n, offset in enumerate(offsets)])
+
+    assert (cursor is not None) == fits
+    assert cursor is None or len(cursor) == 128
+
+
 @given(st.dictionaries(channels, st.builds(Position, epochs, counters), max_size=6))
 def test_a_cursor_is_read_again_and_fits_a_header_or_is_left_out(places: dict[str, Position]) -> None:
     cursor = join_cursor([Place(channel, position) for channel, position in places.items()])

@@ -235,3 +235,21 @@ def test_a_claim_does_not_walk_over_all_slots_of_a_long_window() -> None:
 
     assert len(slots) >= 3_600
     assert slots.walks <= 6
+
+
+@pytest.mark.parametrize("most", [300, 0])
+@pytest.mark.parametrize("bound", ["max_entries", "max_entries_per_kid"])
+def test_a_bound_that_is_lowered_below_what_is_held_refuses_as_well(bound: str, most: int) -> None:
+    window = ReplayWindow(WINDOW_MS, **{bound: 400})
+    assert all(window.claim("kid", str(serial), 0, 0) for serial in range(400))
+    setattr(window, bound, most)
+
+    assert not window.claim("kid", "next", 0, 0)
+    assert len(window) == 400
+
+
+@pytest.mark.parametrize("bound", ["max_entries", "max_entries_per_kid"])
+def test_a_bound_of_any_size_is_exact(bound: str) -> None:
+    window = ReplayWindow(WINDOW_MS, **{bound: 1_234})
+
+    assert [window.claim("kid", str(serial), 0, 0) for serial in range(1_300)].count(True) == 1_234

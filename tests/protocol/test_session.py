@@ -290,3 +290,52 @@ def test_a_window_shared_by_two_connections_remembers_the_frames_of_the_first() 
 
     assert refusal(first.receive(hello, NOW_MS)) is None
     assert refusal(second.receive(hello, NOW_MS)) is Refusal.REPLAY
+
+
+@pytest.mark.parametrize(("bytes_", "expected"), [(16_384, None), (16_385, Refusal.SIZE)])
+def test_before_hello_frames_of_16384_bytes_are_read_r58(bytes_: int, expected: Refusal | None) -> None:
+    room = bytes_ - len(Stream().hello(filler=""))
+    frame = Stream().hello(filler="x" * room)
+
+    assert len(frame) == bytes_
+    assert refusal(receiver().receive(frame, NOW_MS)) is expected
+
+
+@pytest.mark.parametrize("conn", ["conn-0", "conn-2", "conn-", "conn-11", "CONN-1"])
+def test_frames_of_a_connection_whose_name_sorts_before_or_after_are_refused(conn: str) -> None:
+    reader, stream = opened(a=AT_1)
+    other = Stream(conn)
+    other.seq = stream.seq
+
+    assert refusal(reader.receive(other.msg("a", 2), NOW_MS)) is Refusal.ORDER
+    assert reader.positions == {"a": AT_1}
+
+
+@pytest.mark.parametrize("epoch", ["d", "f", "0", "E", "ee"])
+@pytest.mark.parametrize("offset", [4, 5, 6])
+def test_a_publication_of_an_epoch_that_sorts_before_or_after_is_a_hole(epoch: str, offset: int) -> None:
+    at = Position("e", 5)
+    reader, stream = opened(a=at)
+    events = reader.receive(stream.msg("a", offset, epoch=epoch), NOW_MS)
+
+    assert events == [Hole("gap")]
+    assert (reader.positions, reader.duplicates) == ({"a": at}, 0)
+
+
+def test_a_gap_of_epoch_moves_a_place_back_even_within_the_epoch() -> None:
+    """The store lost its tail: the hub stands behind us, and what it sends next only looks old."""
+    reader, stream = opened(a=Position("e", 5))
+    back = Position("e", 2)
+
+    assert reader.receive(stream.frame("gap", ch="a", pos=back.to_json(), reason="epoch"), NOW_MS) == [
+        Gap("a", back, "epoch")
+    ]
+    assert reader.positions == {"a": back}
+
+
+@pytest.mark.parametrize("reason", ["overflow", "expired", "a", "epoc", "epochs", "EPOCH", "z", None, 1, ["epoch"]])
+def test_no_gap_for_another_reason_or_none_moves_a_place_back(reason: Any) -> None:
+    reader, stream = opened(a=Position("e", 5))
+
+    assert reader.receive(stream.frame("gap", ch="a", pos=["e", 2], reason=reason), NOW_MS) == []
+    assert reader.positions == {"a": Position("e", 5)}

@@ -207,3 +207,52 @@ def test_retry_takes_up_to_nine_ascii_digits(value: str, expected: int | None) -
     decoder.feed(f"retry: {value}\n".encode())
 
     assert decoder.retry_ms == expected
+
+
+@pytest.mark.parametrize("name", ["a", "r", "retr", "retry0", "s", "retries", "RETRY", "z"])
+def test_no_other_field_sets_the_delay(name: str) -> None:
+    decoder = SseDecoder(max_event_bytes=ROOMY)
+
+    assert decoder.feed(f"{name}: 5\n\n".encode()) == []
+    assert decoder.retry_ms is None
+
+
+@pytest.mark.parametrize("digits", [10, 11, 12, 30])
+def test_a_delay_of_ten_or_more_digits_is_left_aside(digits: int) -> None:
+    decoder = SseDecoder(max_event_bytes=ROOMY)
+    decoder.feed(b"retry: 7\nretry: " + b"1" * digits + b"\n")
+
+    assert decoder.retry_ms == 7
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("sizes", "fits"),
+    [((9, 9), True), ((8, 10), True), ((4, 4, 4, 4), True), ((9, 10), False), ((10, 9), False), ((4, 4, 4, 5), False)],
+)
+def test_the_data_of_each_event_may_have_its_bound_and_no_byte_more(
+    sizes: tuple[int, ...], before: int, *, fits: bool
+) -> None:
+    """A line end counts for each line; what came in events before does not count."""
+    stream = b"data:12345678\ndata:1234567890\n\n" * before + b"".join(b"data:%b\n" % (b"x" * n) for n in sizes) + b"\n"
+    if fits:
+        assert len(decoded(stream, limit=20)) == before + 1
+    else:
+        with pytest.raises(CanonicalError, match="outgrew"):
+            decoded(stream, limit=20)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 20])
+def test_a_line_may_have_its_bound_and_no_byte_more_from_the_first_on(limit: int, end: bytes) -> None:
+    assert decoded(b":" * limit + end, limit=limit) == []
+    with pytest.raises(CanonicalError, match="outgrew"):
+        decoded(b":" * (limit + 1) + end, limit=limit)
+
+
+def test_a_byte_order_mark_is_dropped_at_the_start_of_the_stream_only() -> None:
+    """Later it belongs to a field's name, even where a chunk begins with it."""
+    bom = b"\xef\xbb\xbf"
+    events = decoded(bom + b"data: 1\n\n", bom + b"data: 2\n\n", b"data: 3\n\n")
+
+    assert [event.data for event in events] == [b"1", b"3"]

@@ -1,0 +1,47 @@
+"""The tests of one module, run once against one mutant of it: the module's own first, the others if those pass.
+
+Run in the root of a copy of the checkout; ``mutation.py`` does. The exit status is pytest's.
+"""
+
+import importlib.util
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+NOT_THE_COPY: Final = "The tests would import another jitterbug than the mutated one."
+_MEMORY_BYTES: Final = 2 * 2**30
+"""A mutant that never stops allocating dies of this instead of taking the machine with it."""
+
+_DRAWN_BY_LOT: Final = "not hundred_thousand"
+"""What is slow and differs from run to run stays out: a mutant's fate is to be the same each time."""
+
+
+def main(module: str) -> int:
+    """Run the tests of ``src/jitterbug/protocol/<module>``. Returns the exit status."""
+    root = Path.cwd()
+    found = importlib.util.find_spec("jitterbug")
+    if found is None or found.origin != str(root / "src/jitterbug/__init__.py"):
+        print(NOT_THE_COPY)
+        return 70
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    os.environ["HYPOTHESIS_PROFILE"] = "mutation"
+    # Other plugins cost more than most mutants' tests do, and the protocol's tests need none of them.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    own = Path(f"tests/protocol/test_{module}")
+    others = sorted(path for path in Path("tests/protocol").glob("test_*.py") if path != own)
+    return (run([own]) if own.exists() else 0) or run(others)
+
+
+def run(files: list[Path]) -> int:
+    """Run these files up to the first failure. Returns pytest's exit status."""
+    plugins = ["-p", "pytest_timeout", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "--tb=line", "--timeout=0", "-k", _DRAWN_BY_LOT]
+    return pytest.main([*plugins, *options, *map(str, files)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
