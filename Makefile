@@ -6,8 +6,9 @@ PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
 MUTATION_ARGS ?=
+TIMING_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +52,9 @@ fuzz: setup ## coverage-guided fuzzing of what strangers send, 5 minutes; FUZZ_S
 
 mutation: setup ## break the protocol core on purpose: every change the tests let through is argued for or fails
 	$(PY) scripts/mutation.py $(MUTATION_ARGS)
+
+timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; ten minutes
+	$(PY) -m timing $(TIMING_ARGS)
 
 memory: setup ## the table of docs/memory.md: the most a hub may take
 	$(PY) scripts/memory.py

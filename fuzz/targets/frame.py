@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import rfc8785
-from tests.protocol import outside
 
 from fuzz import reading
 from jitterbug.errors import SecurityError
 from jitterbug.protocol.frames import UnverifiedFrame, parse_unverified
 from jitterbug.protocol.verifying import FrameVerifier
+from tests.protocol import outside
 
 _LIMIT_BYTES = 4_096
 

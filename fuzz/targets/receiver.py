@@ -1,13 +1,13 @@
 """What a client accepts from a stream: no publication twice, none out of order, no hole unsaid (PROTOCOL §4, §5)."""
 
 import rfc8785
-from tests.protocol import outside
 
 from fuzz import reading
 from jitterbug.protocol.codes import GapReason
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.session import Control, Event, Gap, Hole, Publication, Receiver
 from jitterbug.protocol.verifying import Refused, StaticKeys
+from tests.protocol import outside
 
 _KEYS = StaticKeys({outside.KID: outside.SECRET})
 _LIMIT_BYTES = 1_024

@@ -6,14 +6,13 @@ import hmac
 import json
 from typing import Any
 
-from tests.protocol import outside
-
 from jitterbug.config import Secret
 from jitterbug.hub.channels import is_channel
 from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.grants import Grants
 from jitterbug.server.tokens import TokenExchange
 from jitterbug.testing import ManualClock
+from tests.protocol import outside
 
 _SECRET = bytes(range(64, 128))
 _AUDIENCE = "hub"

@@ -204,13 +204,13 @@ async def test_r51_the_bucket_stands_before_any_cryptography(monkeypatch: pytest
     for _ in range(10):
         await up(client, ping(client))
     looked_up: list[str] = []
-    find = house.hub.find_key
+    find = house.hub.find_key_or_decoy
 
-    def spy(session: Session, kid: str) -> VerifyKey | None:
+    def spy(session: Session, kid: str) -> VerifyKey:
         looked_up.append(kid)
         return find(session, kid)
 
-    monkeypatch.setattr(house.hub, "find_key", spy)
+    monkeypatch.setattr(house.hub, "find_key_or_decoy", spy)
     frame = ping(client)
     for sent in (frame, frame, forged(frame, payload={"conn": client.connection.conn, "t": "x"})):
         assert (await up(client, sent)).code == ErrorCode.RATE_LIMITED

@@ -221,9 +221,18 @@ def test_root_keys_verify_the_frames_of_back_ends_by_name() -> None:
         frame = FrameSigner(kid, secret).sign({"t": "publish"}, NOW_MS)
         assert FrameVerifier(keys).verify(frame, NOW_MS) == {"t": "publish"}
 
-    assert keys.find("root-2") is None
-    assert keys.find("decoy") is None
-    assert keys.find(keys.issue(SESSION, NOW_MS, TTL_MS).kid) is None
+    for kid in ("root-2", "decoy", "root-", keys.issue(SESSION, NOW_MS, TTL_MS).kid):
+        assert keys.find(kid).is_decoy
+
+
+def test_a_root_key_may_be_given_another_name() -> None:
+    """The old name stays among the previous keys: both then made every kid, and the key is the same."""
+    renamed = RootKeys(RootKey("new-name", ROOT), [RootKey("old-name", ROOT), RootKey("older", bytes(32))])
+    before = RootKeys(RootKey("old-name", ROOT))
+    for keys in (renamed, before):
+        key = keys.issue(SESSION, NOW_MS, TTL_MS)
+        assert renamed.open(SESSION, key.kid) == key
+        assert renamed.open(OTHER_SESSION, key.kid) is None
 
 
 # In use

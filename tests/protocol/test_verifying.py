@@ -387,7 +387,7 @@ def test_a_refusal_names_the_claimed_kid_once_it_can_be_read() -> None:
 
 
 def test_an_unknown_key_costs_the_same_mac_as_a_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PROTOCOL §1 step 4: fresh frames are compared once whatever their kid, stale ones never."""
+    """PROTOCOL §1 step 4, R69: every frame is compared once, whatever its kid and its time."""
     compared: list[bytes] = []
     original = MacKey.matches
 
@@ -403,4 +403,18 @@ def test_an_unknown_key_costs_the_same_mac_as_a_known_one(monkeypatch: pytest.Mo
             reason(outside.frame(kid=kid), now_ms)
             counts.append(len(compared))
 
-    assert counts == [1, 0, 1, 0]
+    assert counts == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("off_ms", [-60_000, -5_001, 5_001, 60_000])
+def test_a_frame_that_is_stale_in_two_ways_is_stale(off_ms: int) -> None:
+    """Well signed, outside the skew, and after the end of its key."""
+    secret = bytes(range(32))
+    signed = FrameSigner(KID, secret).sign({"t": "x"}, NOW_MS)
+    ended = VerifyKey(MacKey(secret), NOW_MS - 1)
+
+    assert FrameVerifier(StaticKeys({KID: ended})).check(signed, NOW_MS + off_ms) == Refused(Refusal.STALE, KID)
+    assert FrameVerifier(StaticKeys({KID: ended})).check(signed, NOW_MS) == Refused(Refusal.STALE, KID)
+    decoy = VerifyKey(MacKey(secret), NOW_MS, is_decoy=True)
+    for now_ms in (NOW_MS, NOW_MS + off_ms):
+        assert FrameVerifier(StaticKeys({KID: decoy})).check(signed, now_ms) == Refused(Refusal.KEY, KID)

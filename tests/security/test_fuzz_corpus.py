@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzz import make_seeds, targets
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fuzz import make_seeds, targets
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.session import Event, Publication
 

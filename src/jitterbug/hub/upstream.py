@@ -58,8 +58,8 @@ class _Keys:
         self._hub = hub
         self._session = session
 
-    def find(self, kid: str) -> VerifyKey | None:
-        return self._hub.find_key(self._session, kid)
+    def find(self, kid: str) -> VerifyKey:
+        return self._hub.find_key_or_decoy(self._session, kid)
 
 
 class Upstream:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from jitterbug.protocol import base64, frames
 from jitterbug.protocol.signing import MacKey
-from jitterbug.protocol.verifying import VerifyKey
+from jitterbug.protocol.verifying import VerifyKey, decoy, place_of
 
 SECRET_BYTES: Final = 32
 KID_CHARS: Final = 52
@@ -48,6 +48,10 @@ class EphemeralKey:
 
     def __reduce__(self) -> Any:
         raise TypeError("Keys are not pickled.")
+
+
+_NO_KEY: Final = EphemeralKey("none", os.urandom(SECRET_BYTES), 0)
+"""What a kid of another form opens: nobody knows it."""
 
 
 class RootKey:
@@ -116,15 +120,17 @@ class RootKey:
 class RootKeys:
     """The current root key and those still accepted while it is being rotated."""
 
-    __slots__ = ("_by_kid", "_decoy", "current")
+    __slots__ = ("_choices", "_kids", "_roots", "current")
 
     def __init__(self, current: RootKey, previous: Iterable[RootKey] = ()) -> None:
         """Args: previous: ``HMAC_PREVIOUS_KEYS``. Raises ValueError when two keys share a kid."""
-        keys = (current, *previous)
+        roots = (current, *previous)
         self.current: Final = current
-        self._by_kid = {key.kid: key for key in keys}
-        self._decoy = RootKey("decoy", os.urandom(SECRET_BYTES))
-        if len(self._by_kid) != len(keys):
+        self._kids = tuple(root.kid for root in roots)
+        # In front of each what stands for "none of them".
+        self._roots = (RootKey("decoy", os.urandom(SECRET_BYTES)), *roots)
+        self._choices = (decoy(), *(VerifyKey(root.mac) for root in roots))
+        if len(set(self._kids)) != len(roots):
             raise ValueError("Two root keys have the same key id.")
 
     def issue(self, session_id: str, now_ms: int, ttl_ms: int) -> EphemeralKey:
@@ -132,21 +138,28 @@ class RootKeys:
         return self.current.issue(session_id, now_ms + ttl_ms, os.urandom(_RANDOM_BYTES))
 
     def open(self, session_id: str, kid: str) -> EphemeralKey | None:
-        """Derive a session's key again; None for any kid that no root key made for this session.
+        """Derive a session's key again; None for any kid that no root key made for this session."""
+        key, is_known = self.open_or_decoy(session_id, kid)
+        return key if is_known else None
 
-        For such a kid nothing is derived from a root key; a decoy does the same work, so that the time taken tells
+    def open_or_decoy(self, session_id: str, kid: str) -> tuple[EphemeralKey, bool]:
+        """Derive a session's key again, and tell whether a root key made its kid for this session.
+
+        For any other kid nothing is derived from a root key; a decoy does the same work, so that the time taken tells
         unknown and known kids apart no better than the answer does (PROTOCOL §1 step 4).
         """
         if _EPHEMERAL_KID.fullmatch(kid) is None:
-            return None
-        makers = [root for root in self._by_kid.values() if root.made(session_id, kid)]
-        key = (makers[0] if makers else self._decoy).open(session_id, kid)
-        return key if makers else None
+            return _NO_KEY, False
+        maker = 0
+        for number, root in enumerate(self._roots):
+            # Looked up, not added up: two roots that share a secret, as in a renaming, have both made it.
+            maker = (maker, number)[root.made(session_id, kid)]
+        key = self._roots[maker].open(session_id, kid)
+        return key, maker > 0
 
-    def find(self, kid: str) -> VerifyKey | None:
-        """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6)."""
-        root = self._by_kid.get(kid)
-        return VerifyKey(root.mac) if root else None
+    def find(self, kid: str) -> VerifyKey:
+        """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6); a decoy for any other name."""
+        return self._choices[place_of(kid, self._kids)]
 
 
 class SessionKeys:
@@ -158,7 +171,7 @@ class SessionKeys:
         self._roots = roots
         self._session_id = session_id
 
-    def find(self, kid: str) -> VerifyKey | None:
-        """Open the kid for this session."""
-        key = self._roots.open(self._session_id, kid)
-        return VerifyKey(MacKey(key.secret), key.expires_at_ms) if key else None
+    def find(self, kid: str) -> VerifyKey:
+        """Open the kid for this session; a decoy when it is not one of its own."""
+        key, is_known = self._roots.open_or_decoy(self._session_id, kid)
+        return VerifyKey(MacKey(key.secret), key.expires_at_ms, not is_known)

@@ -1,0 +1,58 @@
+"""Taking samples: both classes in one random order, so that whatever else the machine does falls on both alike."""
+
+import gc
+import secrets
+from array import array
+from collections.abc import Callable
+from random import Random
+from time import perf_counter_ns
+from typing import Final
+
+from timing.comparison import Call, Comparison
+
+PAIRS: Final = 250
+"""Pairs of inputs in a batch."""
+USES: Final = 4
+"""How often each input is timed."""
+BATCH: Final = 2 * PAIRS * USES
+
+Times = tuple["array[int]", "array[int]"]
+"""Nanoseconds of each class."""
+
+
+def measure(comparison: Comparison, samples: int, advance: Callable[[int], None] = lambda _taken: None) -> Times:
+    """Take at least so many samples, half of each class.
+
+    Args:
+        comparison: What to time.
+        samples: Of both classes together; rounded up to whole batches.
+        advance: Told how many were taken, after each batch.
+    """
+    times = array("q"), array("q")
+    order = Random(secrets.randbits(64))
+    measure_batch(comparison, order, (array("q"), array("q")))  # caches and specialised bytecode settle
+    while len(times[0]) + len(times[1]) < samples:
+        measure_batch(comparison, order, times)
+        advance(BATCH)
+    return times
+
+
+def measure_batch(comparison: Comparison, order: Random, times: Times) -> None:
+    """Time one batch; garbage collection waits until it is over."""
+    call, pairs = comparison.batch(PAIRS)
+    work = [(times[which].append, pair[which]) for pair in pairs for which in (0, 1)] * USES
+    order.shuffle(work)
+    gc.collect(0)
+    gc.disable()
+    try:
+        _time(call, work)
+    finally:
+        gc.enable()
+
+
+def _time(call: Call, work: list[tuple[Callable[[int], None], bytes]]) -> None:
+    for append, data in work:
+        start_ns = perf_counter_ns()
+        call(data)
+        end_ns = perf_counter_ns()
+        append(end_ns - start_ns)
