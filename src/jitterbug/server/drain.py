@@ -1,9 +1,13 @@
 """Letting go gently: every stream is told when to come back, spread out so that nobody storms the next node."""
 
 import asyncio
+import contextlib
 import random
 import signal
-from typing import Final
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final
 
 from jitterbug.hub.hub import Hub
 from jitterbug.protocol.codes import ByeReason
@@ -44,11 +48,37 @@ async def drain(hub: Hub, over_s: float) -> None:
 
 
 async def server_told_to_stop() -> None:
-    """Wait until the uvicorn server of this process has been told to stop; for ever where there is none.
+    """Wait until the server of this process has been told to stop; for ever where nobody tells it by a signal.
 
-    It ends an application's lifespan only once every connection is closed, which open streams never are by themselves:
-    a mounted hub has to see the signal. The server's own handler leads to it, whoever started it.
+    Servers end an application's lifespan only once every connection is closed, which open streams never are by
+    themselves: a mounted hub has to see the signal. The handlers that are there, the server's or its loop's, are called
+    as before. A uvicorn server that is told by its own ``should_exit`` is seen as well.
     """
+    told = asyncio.Event()
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    while not getattr(server, "should_exit", False):  # noqa: ASYNC110 - it is the server that sets this, not us
-        await asyncio.sleep(_LOOK_S)
+    with _seen(told):
+        while not (told.is_set() or getattr(server, "should_exit", False)):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), _LOOK_S)
+
+
+@contextlib.contextmanager
+def _seen(told: asyncio.Event) -> Iterator[None]:
+    """Set an event at SIGTERM and SIGINT, in front of whatever else happens then."""
+    loop, ours = asyncio.get_running_loop(), dict[int, Any]()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def see(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(told.set)
+        before[signal.Signals(number)](number, frame)  # type: ignore[operator, misc]  # callable, see below
+
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in before.items():
+            if callable(handler):  # not where the signal ends the process, or means nothing
+                ours[number] = signal.signal(number, see)
+    try:
+        yield
+    finally:
+        for ours_at, previous in ours.items():
+            if signal.getsignal(ours_at) is see:
+                signal.signal(ours_at, previous)
