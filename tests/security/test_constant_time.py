@@ -130,7 +130,9 @@ def test_a_decoy_verifies_nothing_even_for_whoever_knows_it() -> None:
 
 def test_a_look_up_finds_the_place_of_a_kid_and_nothing_else() -> None:
     kids = ["aaaa", "bbbb", "cccc-longer"]
-    assert [place_of(kid, kids) for kid in (*kids, "bbb", "bbbbb", "none")] == [1, 2, 3, 0, 0, 0]
+    encoded = [kid.encode() for kid in kids]
+    others = ("bbb", "bbbbb", "none", "bbb\u00e9", "\ud800", "")
+    assert [place_of(kid, encoded) for kid in (*kids, *others)] == [1, 2, 3, 0, 0, 0, 0, 0, 0]
     keys = StaticKeys({kid: os.urandom(32) for kid in kids})
     assert [keys.find(kid).is_decoy for kid in (*kids, "none")] == [False, False, False, True]
     assert SessionKeys(RootKeys(RootKey("root", os.urandom(32))), "session").find("short").is_decoy

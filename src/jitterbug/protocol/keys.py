@@ -126,7 +126,7 @@ class RootKeys:
         """Args: previous: ``HMAC_PREVIOUS_KEYS``. Raises ValueError when two keys share a kid."""
         roots = (current, *previous)
         self.current: Final = current
-        self._kids = tuple(root.kid for root in roots)
+        self._kids = tuple(root.kid.encode() for root in roots)
         # In front of each what stands for "none of them".
         self._roots = (RootKey("decoy", os.urandom(SECRET_BYTES)), *roots)
         self._choices = (decoy(), *(VerifyKey(root.mac) for root in roots))
