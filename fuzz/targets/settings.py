@@ -25,7 +25,7 @@ _READERS: tuple[Callable[[str], Any], ...] = (
     partial(values.address, _NAME),
     partial(values.origins, _NAME),
     partial(values.networks, _NAME),
-    partial(values.engine, _NAME),
+    partial(values.engine, _NAME, cwd=_FOLDER),
     partial(values.web_address, _NAME),
     partial(secrets.key_id, _NAME),
     partial(secrets.secret, _NAME),

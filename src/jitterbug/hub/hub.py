@@ -12,21 +12,22 @@ from typing import Any, Final
 from jitterbug.clock import Clock
 from jitterbug.config import Config
 from jitterbug.errors import PublishError
-from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION, Channels, is_channel, is_reserved
+from jitterbug.hub.channels import Channels, is_channel, is_reserved
 from jitterbug.hub.connection import Connection
 from jitterbug.hub.deadlines import Deadlines
 from jitterbug.hub.emitters import Emitters
 from jitterbug.hub.policy import Policy, Rule
-from jitterbug.hub.presence import Presence, is_subject
+from jitterbug.hub.presence import Presence
 from jitterbug.hub.publish import prepare
 from jitterbug.hub.sessions import Revocations, Session
 from jitterbug.hub.sink import Sink
+from jitterbug.hub.subscriptions import Subscriptions
 from jitterbug.hub.tick import Tick
 from jitterbug.protocol import base64
-from jitterbug.protocol.codes import ByeReason, Down, ErrorCode, GapReason
+from jitterbug.protocol.codes import ByeReason
 from jitterbug.protocol.keys import EphemeralKey, RootKeys, SessionKeys
 from jitterbug.protocol.position import Position
-from jitterbug.protocol.publication import Place, PreparedPublication
+from jitterbug.protocol.publication import PreparedPublication
 from jitterbug.protocol.signing import FrameSigner
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.stores.base import Store
@@ -85,6 +86,7 @@ class Hub:
         self._by_conn: dict[str, Connection] = {}
         self._by_session: dict[str, dict[str, Connection]] = {}
         self._tick = Tick(clock, config.tick_ms, Deadlines(self), self._step)
+        self._subscriptions = Subscriptions(self, self._tick)
         self._ticking: asyncio.Task[None] | None = None
         store.attach(self._fan_out)
 
@@ -183,7 +185,7 @@ class Hub:
         self._dropped_before += connection.dropped
         self._sent_before += connection.sent
         for channel in [*connection.places, *connection.joining]:
-            self._leave(connection, channel)
+            self._subscriptions.leave(connection, channel)
         del self._by_conn[connection.conn]
         siblings = self._by_session[connection.session.id]
         del siblings[connection.conn]
@@ -279,23 +281,11 @@ class Hub:
         Raises:
             StoreError: The store is away.
         """
-        allowed = await self._may_read(connection, channel)
-        # Nothing waits between this count and _join: no crowd of requests slips past the limit together.
-        known = channel in connection.places or channel in connection.joining
-        full = not known and len(connection.places) + len(connection.joining) >= MAX_CHANNELS_PER_CONNECTION
-        if full or not allowed:
-            self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "policy" if not allowed else "full", channel)
-            return False
-        if not known and not connection.is_closed:
-            await self._join(connection, channel, since)
-        return True
+        return await self._subscriptions.subscribe(connection, channel, since)
 
-    async def _may_read(self, connection: Connection, channel: str) -> bool:
-        while True:
-            rights = connection.rights
-            allowed = await self.policy.allows(connection.session, "subscribe", channel)
-            if rights == connection.rights:  # else the session changed while its rule was asked
-                return allowed
+    def unsubscribe(self, connection: Connection, channel: str, reason: str) -> None:
+        """End a subscription and tell the client."""
+        self._subscriptions.unsubscribe(connection, channel, reason)
 
     async def reauthorize(self, session_id: str, session: Session | None = None) -> None:
         """Ask the rule again for all that a session reads, and end what it may not read any more.
@@ -304,91 +294,11 @@ class Hub:
             session_id: Whose wires.
             session: What the login has become, with the same id; None = as it was, the rule has changed.
         """
-        for connection in self.connections_of(session_id):
-            connection.session = session or connection.session
-            connection.rights += 1
-            for channel in [*connection.places, *connection.joining]:
-                allowed = await self._may_read(connection, channel)
-                if not allowed and (channel in connection.places or channel in connection.joining):
-                    self.tell(FactCode.SUBSCRIBE_REFUSED, connection, "changed", channel)
-                    self.unsubscribe(connection, channel, ErrorCode.UNAUTHORIZED.value)
-
-    async def _join(self, connection: Connection, channel: str, since: Position | None) -> None:
-        waiting = connection.joining[channel] = self.channels.begin(channel, connection)
-        try:
-            backlog = await self.store.read(channel, since)
-        except BaseException:
-            if connection.joining.get(channel) is waiting:
-                self._leave(connection, channel)
-            raise
-        if connection.joining.get(channel) is not waiting:
-            return  # it left while the store was asked, or the wire is gone
-        # From here to the end nothing waits, so nothing live can slip in between.
-        del connection.joining[channel]
-        self.channels.complete(channel, connection)
-        members: dict[str, Any] = {"ch": channel, "pos": backlog.position.to_json()}
-        if since is not None:
-            members["recovered"] = backlog.lost is None
-        starts_at = since if since is not None and backlog.lost is None else backlog.position
-        connection.places[channel] = Place(channel, starts_at)
-        connection.control(Down.SUBSCRIBED, moves_cursor=backlog.lost is None, **members)
-        if backlog.lost is not None:
-            # At once, and the cursor moves with it: cut off in between, a client that resumes by cursor hears it again.
-            lost = {"ch": channel, "pos": members["pos"], "reason": backlog.lost.value}
-            connection.control(Down.GAP, moves_cursor=True, **lost)
-        connection.recover(backlog.publications)
-        self._catch_up(connection, backlog.position, waiting)
-        if self.presence.covers(channel):
-            self._enter(connection, channel)
-        self._tick.put(connection)
-
-    @staticmethod
-    def _catch_up(connection: Connection, reached: Position, waiting: list[PreparedPublication]) -> None:
-        """Queue what was published while history was read, without what the history holds already."""
-        for publication in waiting:
-            position = publication.position
-            if position.epoch == reached.epoch and position.offset <= reached.offset:
-                continue
-            if position != Position(reached.epoch, reached.offset + 1):
-                connection.lose(
-                    Place(publication.channel, Position(position.epoch, position.offset - 1)), GapReason.OVERFLOW
-                )
-            connection.offer(publication)
-            reached = position
-
-    def unsubscribe(self, connection: Connection, channel: str, reason: str) -> None:
-        """End a subscription and tell the client."""
-        self._leave(connection, channel)
-        connection.forget_channel(channel)
-        connection.control(Down.UNSUBSCRIBED, ch=channel, reason=reason)
-        self._tick.put(connection)
-
-    def _enter(self, connection: Connection, channel: str) -> None:
-        """Tell a new reader who is there, and the others of the new one."""
-        subject = connection.session.subject
-        joins = self.presence.enter(channel, subject) if subject is not None and is_subject(subject) else None
-        if joins is not None and subject is not None:
-            connection.present[channel] = subject
-        for member in self.presence.members(channel):
-            connection.announce(Down.JOIN, channel, member)
-        if joins and subject is not None:
-            self._announce(Down.JOIN, channel, subject, without=connection)
-
-    def _announce(self, kind: Down, channel: str, subject: str, without: Connection | None = None) -> None:
-        readers = self.channels.readers(channel)
-        self._tick.put_all([c for c in readers if c is not without and c.announce(kind, channel, subject)])
+        await self._subscriptions.reauthorize(session_id, session)
 
     def _step(self, now_ns: int) -> None:
         self.emitters.run_due(now_ns)
-        for channel, subject in self.presence.due(now_ns):
-            self._announce(Down.LEAVE, channel, subject)
-
-    def _leave(self, connection: Connection, channel: str) -> None:
-        subject = connection.present.pop(channel, None)
-        if subject is not None:
-            self.presence.leave(channel, subject, self.clock.monotonic_ns())
-        self.channels.leave(channel, connection)
-        connection.joining.pop(channel, None)
+        self._subscriptions.tell_who_left(now_ns)
 
     # Publishing.
 
