@@ -6,10 +6,12 @@ below receives values. The defaults are the seed's numbers: profile ``strict``.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from jitterbug.errors import SettingError
 from jitterbug.patterns import compile_pattern
+
+MAX_HISTORY_RULES: Final = 100
 
 
 class Secret:
@@ -29,6 +31,20 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("Secrets are not pickled.")
+
+
+class HistoryRule(NamedTuple):
+    """How much history the channels of a pattern keep.
+
+    Attributes:
+        pattern: Channel name, ``*`` for any run of characters but ``/``, ``**`` for any run at all.
+        size: Publications kept per channel; 0 = no history.
+        ttl_s: How long each is kept, seconds; 0 = no history.
+    """
+
+    pattern: str
+    size: int
+    ttl_s: float
 
 
 PROFILES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -66,6 +82,7 @@ class Config:
         max_frame_bytes: Largest signed frame on the wire, UTF-8 bytes (R58).
         heartbeat_s: Interval of ``hb``, seconds.
         history_size, history_ttl_s: Publications kept per channel, and for how long; 0 = no history.
+        history_rules: Other history for the channels of a pattern; the first that matches counts, at most 100.
         keys_per_minute: Key requests per session (R41).
         max_connections, max_connections_per_session, max_connections_per_address: Open streams.
         max_sessions_per_address: Live sessions the hub itself handed out.
@@ -97,6 +114,7 @@ class Config:
     max_connections_per_address: int = _number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000)
     max_sessions_per_address: int = _number("MAX_SESSIONS_PER_ADDRESS", 256, 1, 1_000_000)
     drain_s: float = _number("DRAIN_S", 5, 0, 3_600)
+    history_rules: tuple[HistoryRule, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     presence: tuple[str, ...] = ()
@@ -128,11 +146,30 @@ class Config:
         for origin in self.allowed_origins:
             if origin in {"*", "null"} or "*" in origin:
                 raise SettingError("ALLOWED_ORIGINS", "holds a wildcard", remedy="List each origin in full.")
+        self._check_history_rules()
         try:
             list(map(compile_pattern, self.presence))
         except ValueError:
             remedy = "Use channel names in which * stands for a part and ** for any number of parts."
             raise SettingError("PRESENCE", "holds what is no pattern of channels", remedy=remedy) from None
+
+    def _check_history_rules(self) -> None:
+        """Each rule keeps to the ranges of HISTORY_SIZE and HISTORY_TTL_S, and names channels."""
+        setting, example = "HISTORY_RULES", "Write rules like orders/**=500:3600."
+        rules: object = self.history_rules
+        if not isinstance(rules, tuple) or len(rules) > MAX_HISTORY_RULES:
+            raise SettingError(setting, f"is not a tuple of at most {MAX_HISTORY_RULES} rules", remedy=example)
+        metadata = {item.name: {**item.metadata, "setting": setting} for item in fields(self) if item.metadata}
+        for rule in rules:
+            if not isinstance(rule, HistoryRule):
+                raise SettingError(setting, "holds something that is not a rule", remedy=example)
+            try:
+                compile_pattern(rule.pattern)
+            except ValueError:
+                # "from None": the cause might carry the text.
+                raise SettingError(setting, "holds a pattern that names no channel", remedy=example) from None
+            self._check_range(metadata["history_size"], rule.size, whole=True)
+            self._check_range(metadata["history_ttl_s"], rule.ttl_s, whole=False)
 
     @staticmethod
     def _check_range(metadata: Mapping[str, Any], value: object, *, whole: bool) -> None:

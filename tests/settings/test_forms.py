@@ -54,9 +54,23 @@ def test_networks_of_proxies_are_kept_in_order() -> None:
     assert read({"JITTERBUG_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).config.trusted_proxies == ("10.0.0.0/8", "::1")
 
 
-@pytest.mark.parametrize("text", ["memory://x", "redis://", "http://localhost", "localhost:6379", "redis://h:port", ""])
+NO_ENGINES = ["memory://x", "redis://", "http://localhost", "localhost:6379", "redis://h:port", "", "sqlite://h/x.db"]
+NO_FILES = ["", "/", "a/", ".", "..", "a/..", ":memory:", "x.db?mode=ro", "x.db#1", "x\n.db", "x\0.db"]
+
+
+@pytest.mark.parametrize("text", [*NO_ENGINES, "sqlite:", "sqlite:x.db", *map("sqlite:///{}".format, NO_FILES)])
 def test_an_engine_that_is_no_store_is_refused(text: str) -> None:
     assert refusal({"JITTERBUG_ENGINE": text}).setting == "JITTERBUG_ENGINE"
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [("sqlite:///h.db", "{cwd}/h.db"), ("sqlite:///a/h.db", "{cwd}/a/h.db"), ("sqlite:////srv/h.db", "/srv/h.db")],
+)
+def test_the_file_of_an_engine_is_relative_with_three_slashes_and_absolute_with_four(
+    text: str, file: str, tmp_path: Path
+) -> None:
+    assert read({"JITTERBUG_ENGINE": text}, cwd=tmp_path).engine == f"sqlite:///{file.format(cwd=tmp_path)}"
 
 
 def test_certificate_and_key_go_together_and_must_be_there(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jitterbug.config import HistoryRule
 from jitterbug.hub.sessions import Revocations
 from jitterbug.protocol.codes import GapReason
 from jitterbug.protocol.position import Position
@@ -13,12 +14,16 @@ from tests.looped import in_loop
 NS_PER_S = 1_000_000_000
 
 
+def recorded(store: MemoryStore) -> set[str]:
+    return {channel for channels in store._recorded.values() for channel in channels}
+
+
 def kept(store: MemoryStore) -> int:
     held = sum(len(log.entries) for log in store._logs.values())
     assert store._history_bytes == sum(
         2 * len(publication.data) + 1_200 for log in store._logs.values() for _, publication, _ in log.entries
     )
-    assert set(store._recorded) >= {channel for channel, log in store._logs.items() if log.entries}
+    assert recorded(store) >= {channel for channel, log in store._logs.items() if log.entries}
     return held
 
 
@@ -34,7 +39,35 @@ async def test_history_of_idle_channels_goes_when_it_is_over() -> None:
     await store.append("busy", b"1")
 
     assert kept(store) == 1
-    assert len(store._recorded) == 1
+    assert len(recorded(store)) == 1
+
+
+@in_loop
+async def test_history_kept_for_long_keeps_no_shorter_one_alive() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock, history_ttl_s=1_000, history_rules=[HistoryRule("short/*", 10, 5)])
+    await store.append("long", b"1")
+    for number in range(20):
+        await store.append(f"short/{number}", b"1")
+    await store.append("long", b"2")
+    clock.advance(s=5)
+    await store.read("nobody", None)
+
+    assert kept(store) == 2
+    assert recorded(store) == {"long"}
+
+
+@in_loop
+async def test_of_all_kinds_the_channel_not_published_to_for_longest_gives_up_its_oldest() -> None:
+    clock = ManualClock()
+    rules = [HistoryRule("short/*", 10, 5)]
+    store = MemoryStore(clock, history_ttl_s=1_000, history_rules=rules, max_history_bytes=4 * 1_202)
+    for channel in ("long", "short/1", "long", "short/2", "long"):
+        clock.advance(ms=1)
+        await store.append(channel, b"1")
+
+    assert kept(store) == 4
+    assert recorded(store) == {"long", "short/2"}
 
 
 @in_loop
@@ -59,7 +92,7 @@ async def test_a_forgotten_channel_takes_its_history_along() -> None:
         await store.append(f"ch-{number}", b"1")
 
     assert kept(store) == 5
-    assert len(store._recorded) == 5
+    assert len(recorded(store)) == 5
 
 
 def test_windows_that_have_passed_are_forgotten() -> None:

@@ -39,8 +39,9 @@ def dev(
 ) -> int:
     """Run a hub on this machine, for development: loopback only, nothing to set up.
 
-    Anybody on this machine gets a session and may read and publish. History is in memory. Without HMAC_KEY_ID and
-    HMAC_SECRET the root key is random and lives as long as the process. The live page is at the address it prints.
+    Anybody on this machine gets a session and may read and publish. History is in memory unless ENGINE names a file.
+    Without HMAC_KEY_ID and HMAC_SECRET the root key is random and lives as long as the process. The live page is at the
+    address it prints.
     """
     given = flags(set_, bind, admin_bind, profile)
     settings = load(given, environ=os.environ, cwd=Path.cwd(), development=True)

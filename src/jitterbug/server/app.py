@@ -39,7 +39,7 @@ from jitterbug.server.routes import Routes
 from jitterbug.server.sessions import OwnSessions, Resolver
 from jitterbug.server.tokens import TokenExchange
 from jitterbug.stores.base import Store
-from jitterbug.stores.memory import MemoryStore
+from jitterbug.stores.open_store import open_store
 from jitterbug.telemetry.alerts import Alert, Alerts
 from jitterbug.telemetry.audit.trail import AuditTrail
 from jitterbug.telemetry.events import Fact, FactCode, Facts
@@ -112,12 +112,7 @@ class Jitterbug:
         self.own_sessions = self._own_sessions() if session is None else None
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
         rule = authorize or self._default_rule()
-        store = store or MemoryStore(
-            self.clock,
-            history_size=self.config.history_size,
-            history_ttl_s=self.config.history_ttl_s,
-            replay_window_ms=self.config.replay_window_ms,
-        )
+        store = store or open_store("memory://", self.clock, self.config)
         facts = Facts(log_fact)
         self._alert_listeners: list[Callable[[Alert], None]] = []
         self._telling: set[asyncio.Task[Any]] = set()

@@ -75,13 +75,14 @@ def terms(config: Config, sockets: int) -> list[Term]:
         config: Its settings.
         sockets: Connections the system lets the process accept (``ulimit -n``).
     """
-    waiting = config.buffer_frames + MAX_CHANNELS_PER_CONNECTION * config.history_size
+    history_size = max([config.history_size, *(rule.size for rule in config.history_rules)])
+    waiting = config.buffer_frames + MAX_CHANNELS_PER_CONNECTION * history_size
     joining = MAX_CHANNELS_PER_CONNECTION * config.buffer_frames
     flush = (
         config.max_frames_per_tick * (config.max_frame_bytes + _FRAMING_BYTES)
         + (OWN_FRAMES_A_FLUSH + MAX_CHANNELS_PER_CONNECTION) * _OWN_FRAME_BYTES
     )
-    history = min(CHANNELS * config.history_size, HISTORY_BYTES // publication_bytes(config))
+    history = min(CHANNELS * history_size, HISTORY_BYTES // publication_bytes(config))
     streams, settings = config.max_connections, "MAX_CONNECTIONS"
     per_address = config.keys_per_minute * 60
     return [

@@ -6,6 +6,7 @@ import ssl
 from jitterbug.errors import SettingError
 from jitterbug.server.webhook import webhook_key
 from jitterbug.settings import Settings
+from jitterbug.stores.open_store import check_engine
 
 
 def check_rules(settings: Settings) -> None:
@@ -43,8 +44,7 @@ def check_rules(settings: Settings) -> None:
             "is in a folder that is not there or cannot be written to",
             remedy="Make the folder, or give the hub's user the right to write to it.",
         )
-    if settings.engine != "memory://":
-        raise SettingError("JITTERBUG_ENGINE", "is not memory://", remedy="This version runs a single node.")
+    check_engine(settings.engine)
 
 
 def _check_certificate(settings: Settings) -> None:

@@ -33,6 +33,7 @@ from jitterbug.server.uvicorn import (
 )
 from jitterbug.server.webhook import Webhook
 from jitterbug.settings import Settings
+from jitterbug.stores.open_store import open_store
 from jitterbug.telemetry.audit.trail import AuditTrail
 
 _LOG = logging.getLogger("jitterbug.server")
@@ -81,7 +82,8 @@ def run(settings: Settings, on_ready: OnReady | None = None, read: Read | None =
     """
     check_rules(settings)
     clock = SystemClock()
-    push = Jitterbug(config=settings.config, tokens=_tokens(settings, clock), clock=clock, requires_tls=True)
+    tokens, store = _tokens(settings, clock), open_store(settings.engine, clock, settings.config)
+    push = Jitterbug(config=settings.config, tokens=tokens, store=store, clock=clock, requires_tls=True)
     add_built_in_emitters(push.hub)
     trail = _trail(settings, clock, push)
     webhook = _webhook(settings, clock, push)

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jitterbug.config import Config, Secret
 from jitterbug.errors import SettingError
 from jitterbug.settings import names, secrets, sources, tokens, values
 from jitterbug.settings.model import Settings
+
+_MAY_BE_EMPTY: Final = frozenset(
+    {names.TRUSTED_PROXIES, names.ALLOWED_ORIGINS, names.HMAC_PREVIOUS_KEYS, names.HISTORY_RULES, names.PRESENCE}
+)
+"""Lists: an empty one says that there are none."""
 
 
 def load(flags: Mapping[str, str], *, environ: Mapping[str, str], cwd: Path, development: bool = False) -> Settings:
@@ -24,7 +29,7 @@ def load(flags: Mapping[str, str], *, environ: Mapping[str, str], cwd: Path, dev
     """
     given = sources.gather(flags, environ=environ, cwd=cwd)
     for name, value in given.items():
-        if not value.text and name not in {names.TRUSTED_PROXIES, names.ALLOWED_ORIGINS, names.HMAC_PREVIOUS_KEYS}:
+        if not value.text and name not in _MAY_BE_EMPTY:
             remedy = secrets.REMEDY if name == names.HMAC_SECRET else "Give it a value, or leave it out."
             raise SettingError(name, f"is empty in {value.source}", remedy=remedy)
     texts = {name: value.text for name, value in given.items()}
@@ -68,6 +73,8 @@ def _config(texts: Mapping[str, str], *, development: bool) -> Config:
     )
     changes["allowed_origins"] = values.origins(names.ALLOWED_ORIGINS, texts.get(names.ALLOWED_ORIGINS, ""))
     changes["trusted_proxies"] = values.networks(names.TRUSTED_PROXIES, texts.get(names.TRUSTED_PROXIES, ""))
+    changes["history_rules"] = values.history_rules(names.HISTORY_RULES, texts.get(names.HISTORY_RULES, ""))
+    changes["presence"] = tuple(values.items(texts.get(names.PRESENCE, "")))
     try:
         return Config.profile(texts.get(names.PROFILE, "strict"), development=development, **changes)
     except SettingError as error:
@@ -90,7 +97,7 @@ def _process(texts: Mapping[str, str], cwd: Path) -> dict[str, Any]:
         if name in texts:
             read[field] = values.readable(name, texts[name], cwd)
     if names.ENGINE in texts:
-        read["engine"] = values.engine(names.ENGINE, texts[names.ENGINE])
+        read["engine"] = values.engine(names.ENGINE, texts[names.ENGINE], cwd)
     if names.AUDIT_FILE in texts:
         read["audit_file"] = values.path(texts[names.AUDIT_FILE], cwd)
     if names.SECURITY_POLICY in texts:

@@ -18,7 +18,8 @@ class Settings:
         config: The hub's limits and root keys.
         profile: Name of the set of defaults in force, ``strict`` or ``realtime``.
         bind, admin_bind: Host and TCP port of the public and of the operator listener; port 0 = any free one.
-        engine: URL of the shared store; ``memory://`` = this process alone. May hold a password.
+        engine: URL of the store; ``memory://`` = this process alone, ``sqlite:///`` and a file = this machine, kept
+            over a restart. May hold a password.
         tls_cert, tls_key: PEM files; both or neither. None = TLS ends at a proxy, or development.
         audit_file: Where the audit trail is written; None = nowhere.
         jwt_key: Verifies tokens at ``POST BASE/session``: a shared secret or a public key in PEM. None = no tokens.

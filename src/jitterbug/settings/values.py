@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from jitterbug.config import HistoryRule
 from jitterbug.errors import SettingError
 
 _WHOLE: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-_ENGINES: Final = ("memory", "redis", "rediss")
+_HISTORY_RULE: Final = re.compile(r"([^=:,]+)=([^=:,]+):([^=:,]+)", re.ASCII)
+_SQLITE: Final = "sqlite:///"
 
 
 def number(name: str, text: str, *, whole: bool) -> int | float:
@@ -93,17 +95,44 @@ def _refuse_all_addresses(name: str, network: ipaddress.IPv4Network | ipaddress.
         raise SettingError(name, "trusts every address there is", remedy="Name the proxies' own network.")
 
 
-def engine(name: str, text: str) -> str:
-    """Read the URL of the shared store. It may hold a password, so it is never repeated."""
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in _ENGINES and (text == "memory://" if parts.scheme == "memory" else bool(parts.hostname))
-        _ = parts.port
-    except ValueError:
-        valid = False
+def engine(name: str, text: str, cwd: Path) -> str:
+    """Read the URL of the store. A relative path is made absolute here.
+
+    It may hold a password one day, so it is never repeated.
+    """
+    file = text.removeprefix(_SQLITE)
+    is_file = text != file and file.isprintable() and not re.search(r"[?#]", file) and not file.endswith("/")
+    if is_file and file.rpartition("/")[2] not in {"", ".", "..", ":memory:"}:
+        return _SQLITE + str(cwd.absolute() / file)
+    valid = text == "memory://"
     if not valid:
-        raise SettingError(name, "is not the URL of a store", remedy="Use memory:// or redis://host:6379/0.")
+        try:
+            parts = urlsplit(text)
+            valid = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            valid = False
+    if not valid:
+        raise SettingError(
+            name,
+            "is not the URL of a store",
+            remedy="Use memory://, or sqlite:///history.db for a file (sqlite:////var/lib/history.db from the root).",
+        )
     return text
+
+
+def history_rules(name: str, text: str) -> tuple[HistoryRule, ...]:
+    """Read ``pattern=size:seconds,…``; what a pattern is and how large the numbers may be, Config judges."""
+    found: list[HistoryRule] = []
+    for item in items(text):
+        match = _HISTORY_RULE.fullmatch(item)
+        if match is None:
+            raise SettingError(
+                name, "holds something that is not a rule", remedy="Write rules like orders/**=500:3600,chat/*=50:600."
+            )
+        size = number(name, match[2], whole=True)
+        found.append(HistoryRule(match[1], int(size), number(name, match[3], whole=False)))
+    return tuple(found)
 
 
 def web_address(name: str, text: str) -> str:

@@ -8,15 +8,18 @@ forgotten, and its readers are told by a new epoch.
 
 import os
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Final
 
 from jitterbug.clock import Clock
+from jitterbug.config import HistoryRule
 from jitterbug.protocol import base64
 from jitterbug.protocol.codes import GapReason
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import PreparedPublication
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.stores.base import Backlog, Deliver
+from jitterbug.stores.retention import Limits, Retention
 from jitterbug.stores.window import MovingWindows
 
 _EPOCH_BYTES: Final = 6
@@ -33,19 +36,21 @@ def new_epoch() -> str:
 class _Log:
     """One channel: its position, which outlives its data, and the data."""
 
-    __slots__ = ("entries", "epoch", "ids", "offset")
+    __slots__ = ("entries", "epoch", "ids", "limits", "offset", "recorded_ns")
 
-    def __init__(self, epoch: str) -> None:
+    def __init__(self, epoch: str, limits: Limits) -> None:
         self.epoch = epoch
+        self.limits = limits
+        self.recorded_ns = 0  # when it was last published to
         self.offset = 0
         # Each: when it expires, the publication, the id it was published under.
         self.entries: deque[tuple[int, PreparedPublication, str | None]] = deque()
         self.ids: dict[str, Position] = {}
 
-    def forget(self, size: int, now_ns: int) -> int:
+    def forget(self, now_ns: int) -> int:
         """Drop what is over or too much; return the bytes that freed."""
         freed = 0
-        while self.entries and (len(self.entries) > size or self.entries[0][0] <= now_ns):
+        while self.entries and (len(self.entries) > self.limits.size or self.entries[0][0] <= now_ns):
             freed += self.drop()
         return freed
 
@@ -80,6 +85,7 @@ class MemoryStore:
         *,
         history_size: int = 100,
         history_ttl_s: float = 300,
+        history_rules: Sequence[HistoryRule] = (),
         replay_window_ms: int = 10_000,
         max_channels: int = 100_000,
         max_history_bytes: int = 268_435_456,
@@ -89,20 +95,21 @@ class MemoryStore:
         Args:
             clock: Judges the age of history.
             history_size: Publications kept per channel; 0 = none.
-            history_ttl_s: How long each is kept, seconds.
+            history_ttl_s: How long each is kept, seconds; 0 = not at all.
+            history_rules: Other limits for the channels of a pattern; the first that matches counts.
             replay_window_ms: See :class:`jitterbug.protocol.replay.ReplayWindow`.
             max_channels: Channels whose position is remembered.
             max_history_bytes: What the history of all channels together may take.
         """
         self._clock = clock
-        self._history_size = history_size
-        self._history_ttl_ns = int(history_ttl_s * _NS_PER_S)
+        self._retention = Retention(history_size, history_ttl_s, history_rules)
         self._max_channels = max_channels
         self._max_history_bytes = max_history_bytes
         self._history_bytes = 0
         self._logs: OrderedDict[str, _Log] = OrderedDict()
-        # Those with history, in the order in which they were last published to.
-        self._recorded: OrderedDict[str, _Log] = OrderedDict()
+        # Those with history, by how long it is kept, in the order in which they were last published to: so the history
+        # of the first in each is over before that of any other in it.
+        self._recorded: dict[float, OrderedDict[str, _Log]] = {}
         self._replay = ReplayWindow(replay_window_ms, max_entries=1_000_000, max_entries_per_kid=200_000)
         self._windows = MovingWindows()
         self._epoch = new_epoch()
@@ -128,13 +135,15 @@ class MemoryStore:
         log.offset += 1
         position = Position(log.epoch, log.offset)
         publication = PreparedPublication(channel, position, data)
-        if self._history_size and self._history_ttl_ns:
-            log.entries.append((now_ns + self._history_ttl_ns, publication, publication_id))
+        if not log.limits.keeps_nothing:
+            log.entries.append((now_ns + int(log.limits.ttl_s * _NS_PER_S), publication, publication_id))
             if publication_id is not None:
                 log.ids[publication_id] = position
             self._history_bytes += _size(publication)
-            self._recorded[channel] = log
-            self._recorded.move_to_end(channel)
+            log.recorded_ns = now_ns
+            recorded = self._recorded.setdefault(log.limits.ttl_s, OrderedDict())
+            recorded[channel] = log
+            recorded.move_to_end(channel)
             self._forget(now_ns, log)
         if self._deliver is not None:
             self._deliver(publication)
@@ -143,7 +152,7 @@ class MemoryStore:
     async def read(self, channel: str, since: Position | None) -> Backlog:
         """See :class:`jitterbug.stores.base.Broker`."""
         # A name that nobody has published to is not remembered: asking for many must not push out those with history.
-        log = self._log(channel) if channel in self._logs else _Log(self._epoch)
+        log = self._log(channel) if channel in self._logs else self._new_log(channel)
         self._forget(self._clock.monotonic_ns(), log)
         return log.since(since) if since is not None else Backlog(Position(log.epoch, log.offset))
 
@@ -161,15 +170,23 @@ class MemoryStore:
 
     def _forget(self, now_ns: int, log: _Log) -> None:
         """Drop what is over in this channel and in those not published to for longest; and what is too much in all."""
-        self._history_bytes -= log.forget(self._history_size, now_ns)
-        while self._recorded:
-            channel, oldest = next(iter(self._recorded.items()))
-            if oldest.entries and oldest.entries[-1][0] > now_ns and self._history_bytes <= self._max_history_bytes:
-                return
-            if oldest.entries:
-                self._history_bytes -= oldest.drop()
-            else:
-                del self._recorded[channel]
+        self._history_bytes -= log.forget(now_ns)
+        for recorded in self._recorded.values():
+            while recorded:
+                channel, oldest = next(iter(recorded.items()))
+                if oldest.entries and oldest.entries[-1][0] > now_ns:
+                    break
+                self._history_bytes -= oldest.forget(now_ns)
+                del recorded[channel]
+        while self._history_bytes > self._max_history_bytes:
+            self._give_up_oldest()
+
+    def _give_up_oldest(self) -> None:
+        firsts = [next(iter(recorded.items())) for recorded in self._recorded.values() if recorded]
+        channel, oldest = min(firsts, key=lambda first: first[1].recorded_ns)
+        self._history_bytes -= oldest.drop()
+        if not oldest.entries:
+            del self._recorded[oldest.limits.ttl_s][channel]
 
     def _log(self, channel: str) -> _Log:
         log = self._logs.get(channel)
@@ -178,9 +195,13 @@ class MemoryStore:
             return log
         if len(self._logs) >= self._max_channels:
             gone, forgotten = self._logs.popitem(last=False)
-            self._recorded.pop(gone, None)
+            if forgotten.limits.ttl_s in self._recorded:
+                self._recorded[forgotten.limits.ttl_s].pop(gone, None)
             self._history_bytes -= sum(_size(publication) for _, publication, _ in forgotten.entries)
             # Offsets of a channel that comes back start again: only another epoch tells its readers so.
             self._epoch = new_epoch()
-        log = self._logs[channel] = _Log(self._epoch)
+        log = self._logs[channel] = self._new_log(channel)
         return log
+
+    def _new_log(self, channel: str) -> _Log:
+        return _Log(self._epoch, self._retention.limits(channel))
