@@ -8,12 +8,17 @@ import { REASONS } from "./words.ts";
 /** Time over which refusals are gathered, ms. */
 const GATHER_MS = 5_000;
 
+/** Time over which alerts are gathered, ms: a crowd of them is one sentence. */
+const ALERT_GATHER_MS = 1_000;
+
 /** A state of the stream that passes sooner than this, ms, is not worth saying. */
 const SETTLE_MS = 3_000;
 
 /** What the page says aloud. */
 export interface Announcer {
   refused(seen: SeenFrame): void;
+  /** Said within a second; of several in that second the last, with their number. */
+  alert(sentence: string): void;
   /** Said when nothing newer takes its place within three seconds, and not twice in a row. */
   state(sentence: string): void;
 }
@@ -22,6 +27,7 @@ export interface Announcer {
 export function makeAnnouncer(): Announcer {
   const region = byId("announcer");
   const refusals = new Map<string, number>();
+  const alerts: string[] = [];
   let settling: ReturnType<typeof setTimeout> | undefined;
   let saidState = "";
 
@@ -32,7 +38,19 @@ export function makeAnnouncer(): Announcer {
     say(region, `${count(total, "frame")} refused: ${parts.join(", ")}.`);
   }
 
+  function sumUpAlerts(): void {
+    const [newest = "", ...others] = alerts.splice(0).reverse();
+    say(
+      region,
+      others.length === 0 ? `${newest}.` : `${count(others.length + 1, "alert")}. The newest: ${newest}.`,
+    );
+  }
+
   return {
+    alert(sentence) {
+      if (alerts.length === 0) setTimeout(sumUpAlerts, ALERT_GATHER_MS);
+      alerts.push(sentence);
+    },
     refused(seen) {
       if (refusals.size === 0) setTimeout(sumUp, GATHER_MS);
       const words = REASONS[seen.reason ?? "grammar"];

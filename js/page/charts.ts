@@ -6,12 +6,12 @@ import { byId, say } from "./dom.ts";
 import { count } from "./format.ts";
 
 /** The hub's own channels (PROTOCOL §4). */
-export const SYSTEM_CHANNELS = ["$sys/telemetry", "$sys/activity"] as const;
+export const SYSTEM_CHANNELS = ["$sys/telemetry", "$sys/activity", "$sys/alerts"] as const;
 
 /** What the page does with the charts: draws them again when colours changed or time passed. */
 export interface Charts {
   redraw(): void;
-  /** Subscribes to the hub's own channels. */
+  /** Subscribes to telemetry and activity. */
   follow(push: Push): void;
 }
 

@@ -10,11 +10,13 @@
  * - `#tamper`: off | flip | replay | delay | reorder | drop
  * - `#publish-form` with `#publish-channel`, `#publish-data`, a submit button, and the outcome in `#publish-note`
  * - `#channel-form` with `#channel-name`; `#channels li` are the channels watched
+ * - `#alerts[data-count][data-unseen]`: alerts kept, and those not looked at; `#alerts-list li`: newest first
  * - `#envelope[open][data-verdict]`: the frame opened; `#envelope-steps li[data-outcome]`: passed | failed | not-reached
  * - `#notice`: shown when there can be no frames; `body.halted` when that is final
  */
 
 import { connect, type KeyInfo, type Push, type Status } from "../src/index.ts";
+import { makeAlerts } from "./alerts.ts";
 import { makeAnnouncer } from "./announcer.ts";
 import { FIRST_CHANNELS, makeChannels } from "./channels.ts";
 import { makeCharts, SYSTEM_CHANNELS } from "./charts.ts";
@@ -43,6 +45,7 @@ const channels = makeChannels();
 const keyRing = makeKeyRing();
 const streamState = makeStreamState();
 const announcer = makeAnnouncer();
+const alerts = makeAlerts(announcer.alert);
 const noticeBoard = makeNoticeBoard(announcer.state);
 let push: Push | null = null;
 
@@ -98,6 +101,7 @@ async function start(): Promise<void> {
     push = connection;
     observe(connection);
     charts.follow(connection);
+    alerts.follow(connection);
     channels.follow(connection);
   } catch (error) {
     streamState.show({ state: "refused", code: String((error as { code?: unknown }).code) });

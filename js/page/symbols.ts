@@ -6,6 +6,8 @@ const PATHS = {
   tick: "M3 8.5l3.5 3.5L13 4.5",
   cross: "M4 4l8 8M12 4l-8 8",
   dash: "M4 8h8",
+  chevron: "M4 6l4 4 4-4",
+  alert: "M8 2.2l6.3 11.3H1.7zM8 6.4v3.2M8 11.5v.1",
 } as const;
 
 /** A stroke or two in a box of 16. */

@@ -70,3 +70,19 @@ export const KINDS: Readonly<Record<string, string>> = {
   rekey: "next frame under a new key",
   bye: "end of this stream",
 };
+
+/** The hub's alerts by rule: a title, what is counted, and what stands before the subject. */
+export const ALERT_RULES: ReadonlyMap<string, AlertWords> = new Map([
+  ["auth_failures", { title: "Many requests without a session", noun: "request", about: "from" }],
+  ["rate_limits", { title: "Most connections meet a limit", noun: "connection", about: "about" }],
+  ["replay", { title: "A signed frame was seen twice", noun: "frame", about: "session" }],
+  ["key_failures", { title: "Key requests fail", noun: "failure", about: "about" }],
+]);
+
+/** Words for one rule. */
+export interface AlertWords {
+  readonly title: string;
+  /** Singular; follows the count. */
+  readonly noun: string;
+  readonly about: string;
+}
