@@ -48,10 +48,10 @@ class Asking:
         answer = self._http.getresponse()
         return answer, answer.read()
 
-    def signed(self) -> bytes:
-        """A frame under its key."""
+    def signed(self, off_ms: int = 0) -> bytes:
+        """A frame under its key. Args: off_ms: how wrong its time is."""
         payload = {"t": "ping", "id": secrets.token_hex(8), "conn": secrets.token_hex(8)}
-        return self._signer.sign(payload, int(time() * 1_000))
+        return self._signer.sign(payload, int(time() * 1_000) + off_ms)
 
     def alike(self, frame: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         """What the answer says, without what is never the same twice."""
@@ -83,6 +83,7 @@ def comparisons() -> Iterator[list[Comparison]]:
             "network: first, last": lambda: (first(), wrong_at(own.signed(), LAST)),
             "network: known, unknown": lambda: (first(), of_another(new_kid(_EPHEMERAL_KID_BYTES), own.signed())),
             "network: own, foreign": lambda: (first(), of_another(other.kid, own.signed())),
+            "network: fresh, stale": lambda: (first(), wrong_at(own.signed(-60_000), FIRST)),
         }
         for make in kinds.values():
             one, two = make()

@@ -40,7 +40,10 @@ def measure(comparison: Comparison, samples: int, advance: Callable[[int], None]
 def measure_batch(comparison: Comparison, order: Random, times: Times) -> None:
     """Time one batch; garbage collection waits until it is over."""
     call, pairs = comparison.batch(PAIRS)
-    work = [(times[which].append, pair[which]) for pair in pairs for which in (0, 1)] * USES
+    inputs = [(which, pair[which]) for pair in pairs for which in (0, 1)]
+    order.shuffle(inputs)
+    # Copied in that order: where an input lies in memory must not depend on how its class was made.
+    work = [(times[which].append, bytes(bytearray(data))) for which, data in inputs] * USES
     order.shuffle(work)
     gc.collect(0)
     gc.disable()

@@ -53,6 +53,9 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[by
             until(answers)
             yield process, url
         finally:
+            process.terminate()  # not killed: its workers would be left behind
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
             process.kill()
 
 

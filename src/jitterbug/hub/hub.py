@@ -146,8 +146,7 @@ class Hub:
 
     def find_key_or_decoy(self, session: Session, kid: str) -> VerifyKey:
         """Like :meth:`find_key`, for a verifier: what is not there is as much work as what is."""
-        key = SessionKeys(self.roots, session.id).find(kid)
-        return VerifyKey(key.mac, key.expires_at_ms, key.is_decoy | (session.id in self._revoked))
+        return SessionKeys(self.roots, session.id, is_over=session.id in self._revoked).find(kid)
 
     def replace_roots(self, roots: RootKeys) -> None:
         """Derive keys from other root keys from now on.

@@ -134,7 +134,9 @@ class Upstream:
             admit=admit,
         )
         if isinstance(verdict, Refused):
-            if verdict.reason in {Refusal.SIZE, Refusal.GRAMMAR} and not count(wire):
+            # By identity: where a set looks depends on the word, and shows in the time (R69).
+            uncounted = verdict.reason is Refusal.SIZE or verdict.reason is Refusal.GRAMMAR
+            if uncounted and not count(wire):
                 return refuse(Refusal.RATE, None)
             return refuse(verdict.reason, verdict.kid)
         try:
@@ -262,12 +264,10 @@ def _is_id(value: object) -> bool:
 
 
 def _refused(reason: Refusal, retry_after_s: int) -> Outcome:
-    match reason:
-        case Refusal.RATE:
-            return Outcome(ErrorCode.RATE_LIMITED, retry_after_s=retry_after_s)
-        case Refusal.SIZE:
-            return Outcome(ErrorCode.INVALID, too_large=True)
-        case Refusal.GRAMMAR:
-            return Outcome(ErrorCode.INVALID, malformed=True)
-        case _:
-            return Outcome(ErrorCode.UNAUTHORIZED)
+    if reason is Refusal.RATE:
+        return Outcome(ErrorCode.RATE_LIMITED, retry_after_s=retry_after_s)
+    if reason is Refusal.SIZE:
+        return Outcome(ErrorCode.INVALID, too_large=True)
+    if reason is Refusal.GRAMMAR:
+        return Outcome(ErrorCode.INVALID, malformed=True)
+    return Outcome(ErrorCode.UNAUTHORIZED)

@@ -165,13 +165,15 @@ class RootKeys:
 class SessionKeys:
     """The keys one session may use, as a verifier's lookup."""
 
-    __slots__ = ("_roots", "_session_id")
+    __slots__ = ("_is_over", "_roots", "_session_id")
 
-    def __init__(self, roots: RootKeys, session_id: str) -> None:
+    def __init__(self, roots: RootKeys, session_id: str, *, is_over: bool = False) -> None:
+        """Args: is_over: the session was revoked, so that it may use none."""
         self._roots = roots
         self._session_id = session_id
+        self._is_over = is_over
 
     def find(self, kid: str) -> VerifyKey:
         """Open the kid for this session; a decoy when it is not one of its own."""
         key, is_known = self._roots.open_or_decoy(self._session_id, kid)
-        return VerifyKey(MacKey(key.secret), key.expires_at_ms, not is_known)
+        return VerifyKey(MacKey(key.secret), key.expires_at_ms, (self._is_over, True)[not is_known])
