@@ -22,6 +22,7 @@ import type {
   PushEvents,
   Stats,
   Status,
+  TransportName,
 } from "./types.ts";
 
 /**
@@ -101,6 +102,10 @@ class Client implements Push {
 
   get key(): KeyInfo | null {
     return this.#key;
+  }
+
+  get transport(): TransportName | null {
+    return this.#link.transport;
   }
 
   subscribe(channel: string, handler: PublicationHandler): () => void {

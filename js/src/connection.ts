@@ -1,37 +1,44 @@
 /** One open wire, from the request to its end, with the watch over its silence. */
 import { type Runtime, sleep } from "./clock.ts";
-import { JitterbugError } from "./errors.ts";
-import type { Http } from "./http.ts";
 import type { StreamEnd } from "./resume.ts";
-import { openStream, readStream, type StreamRequest } from "./transport-fetch.ts";
+import type { Answer } from "./session.ts";
+import type { Transport, Wire, WireRequest } from "./transport.ts";
+import type { Json } from "./types.ts";
 
 /** Longest time for last words (a report) before a stream is cut from this side, ms. */
 const LAST_WORDS_MS = 500;
 
 /** What a Connection needs. */
 export interface ConnectionOptions {
-  readonly http: Http;
-  readonly request: StreamRequest;
+  readonly runtime: Runtime;
+  readonly transport: Transport;
+  /** How long it may take to `isLive`, ms; null: as long as silence may. */
+  readonly patienceMs: number | null;
+  readonly request: WireRequest;
   /** Ends everything. */
   readonly lifetime: AbortSignal;
   /** When silence will mean a dead stream, monotonic ms; grows with each good frame. */
   readonly deadAtMs: () => number;
+  /** Whether the `hello` has come. */
+  readonly isLive: () => boolean;
   readonly onFrameText: (text: string) => void;
   /** Resolves when all frame texts given so far are dealt with. */
   readonly dealtWith: () => Promise<void>;
 }
 
-/** Made once per stream; `run` is called once. */
+/** Opens its wire when it is made; `run` is called once. */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #abort = new AbortController();
+  readonly #wire: Wire;
   #end: StreamEnd | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { lifetime } = options;
+    const { lifetime, transport, request, onFrameText, dealtWith } = options;
     lifetime.addEventListener("abort", () => this.#abort.abort(), { signal: this.#abort.signal });
     if (lifetime.aborted) this.#abort.abort();
+    this.#wire = transport.open(request, { onData: onFrameText, dealtWith, signal: this.signal });
   }
 
   /** Aborted when the wire is, or must be, closed. */
@@ -44,40 +51,47 @@ export class Connection {
     return this.#end !== null;
   }
 
+  /** Sends a signed frame up; see `Wire`. */
+  send(text: string, id: string | null): Promise<Json> {
+    return this.#wire.send(text, id);
+  }
+
+  /** An answer came down, verified. Returns whether somebody waited for it. */
+  answered(answer: Answer): boolean {
+    return this.#wire.answered(answer);
+  }
+
   /** Ends the stream: at once, or after `lastWords`, which get half a second. The first end given holds. */
   finish(end: StreamEnd, lastWords?: Promise<unknown>): void {
     if (this.#end !== null) return;
     this.#end = end;
     if (lastWords === undefined) return this.#abort.abort();
-    const patience = sleep(this.#options.http.runtime, LAST_WORDS_MS, this.signal);
+    const patience = sleep(this.#options.runtime, LAST_WORDS_MS, this.signal);
     void Promise.race([lastWords, patience]).finally(() => this.#abort.abort());
   }
 
-  /** Opens and reads the stream; resolves with how it ended. Never rejects. */
+  /** Resolves with how the stream ended. Never rejects. */
   async run(): Promise<StreamEnd> {
-    const { http, request, onFrameText, dealtWith } = this.#options;
-    this.#watch(http.runtime);
-    let opened = false;
-    try {
-      const body = await openStream(http, request, this.signal);
-      opened = true;
-      await readStream(body, { onData: onFrameText, dealtWith, signal: this.signal });
-      return this.#end ?? { kind: "cut" };
-    } catch (error) {
-      if (this.#end !== null) return this.#end;
-      if (!opened && error instanceof JitterbugError) return { kind: "failed", error };
-      return { kind: "cut" };
-    } finally {
-      this.#abort.abort();
-    }
+    const { patienceMs } = this.#options;
+    void this.#watch();
+    if (patienceMs !== null) void this.#awaitHello(patienceMs);
+    const end = await this.#wire.over;
+    this.#abort.abort();
+    return this.#end ?? end;
   }
 
   /** Sleeps until the latest moment known at which silence is death, and looks again. */
-  async #watch(runtime: Runtime): Promise<void> {
+  async #watch(): Promise<void> {
+    const { runtime, deadAtMs } = this.#options;
     while (!this.signal.aborted) {
-      const leftMs = this.#options.deadAtMs() - runtime.monotonicMs();
+      const leftMs = deadAtMs() - runtime.monotonicMs();
       if (leftMs <= 0) return this.finish({ kind: "silent" });
       await sleep(runtime, leftMs, this.signal);
     }
+  }
+
+  async #awaitHello(patienceMs: number): Promise<void> {
+    await sleep(this.#options.runtime, patienceMs, this.signal);
+    if (!this.signal.aborted && !this.#options.isLive()) this.finish({ kind: "held" });
   }
 }

@@ -5,7 +5,7 @@ import { JitterbugError } from "./errors.ts";
 import type { Json } from "./types.ts";
 
 /** Longest wait for the answer to a short request, ms. */
-const ANSWER_WITHIN_MS = 10_000;
+export const ANSWER_WITHIN_MS = 10_000;
 const DEFAULT_RETRY_AFTER_S = 1;
 
 /** What a request needs. */
@@ -49,7 +49,7 @@ export async function post(http: Http, path: string, body: string, signal: Abort
       signal,
     });
   } catch (cause) {
-    throw new JitterbugError("JB_NETWORK", "The hub cannot be reached", { cause });
+    throw networkError(cause);
   }
 }
 
@@ -76,10 +76,19 @@ export async function ask(http: Http, path: string, body: string, signal: AbortS
 export async function refusalOf(response: Response): Promise<JitterbugError> {
   await response.body?.cancel().catch(() => undefined);
   const { status, headers } = response;
-  const [code, text, remedy] = REFUSALS.get(status) ?? (status >= 500 ? INTERNAL : INVALID);
   const waits = status === 429 || status === 503;
-  const retryAfterMs = waits ? readRetryAfterMs(headers.get("Retry-After")) : null;
+  return refusal(status, waits ? readRetryAfterMs(headers.get("Retry-After")) : null);
+}
+
+/** The error for a refusal by its status. */
+export function refusal(status: number, retryAfterMs: number | null): JitterbugError {
+  const [code, text, remedy] = REFUSALS.get(status) ?? (status >= 500 ? INTERNAL : INVALID);
   return new JitterbugError(code, text, { retryAfterMs, ...(remedy === undefined ? {} : { remedy }) });
+}
+
+/** No answer came. */
+export function networkError(cause?: unknown): JitterbugError {
+  return new JitterbugError("JB_NETWORK", "The hub cannot be reached", cause === undefined ? {} : { cause });
 }
 
 /** The hub sends whole seconds (RFC 9110 §10.2.3); anything else counts as one second. */
@@ -92,7 +101,7 @@ async function textOf(response: Response): Promise<string> {
   try {
     return await response.text();
   } catch (cause) {
-    throw new JitterbugError("JB_NETWORK", "The hub cannot be reached", { cause });
+    throw networkError(cause);
   }
 }
 

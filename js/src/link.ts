@@ -1,10 +1,10 @@
 /** The working parts between application and hub, joined: what a frame leads to, and what goes up because of it. */
+import { TransportChoice, type Try } from "./choice.ts";
 import { HubClock, type Runtime } from "./clock.ts";
 import { confirmKey } from "./confirm.ts";
 import { Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import { JitterbugError } from "./errors.ts";
-import type { Http } from "./http.ts";
 import { Intake, type Judgement } from "./intake.ts";
 import type { EphemeralKey } from "./keys.ts";
 import { StreamLoop } from "./loop.ts";
@@ -12,10 +12,20 @@ import type { Settings } from "./options.ts";
 import { NonceStore } from "./replay.ts";
 import { Reports } from "./reports.ts";
 import { KeyKeeper } from "./rotation.ts";
-import { type Effect, Receiver } from "./session.ts";
+import { type Answer, type Effect, Receiver } from "./session.ts";
 import { freshId, type Signer } from "./signing.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { GapInfo, Json, KeyInfo, Limits, Publication, SeenFrame, Status } from "./types.ts";
+import { transportsOf } from "./transports.ts";
+import type {
+  GapInfo,
+  Json,
+  KeyInfo,
+  Limits,
+  Publication,
+  SeenFrame,
+  Status,
+  TransportName,
+} from "./types.ts";
 import { Upstream } from "./upstream.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -36,6 +46,13 @@ export interface Sink {
   watcher(): ((seen: SeenFrame) => void) | null;
 }
 
+/** What goes up. With an `id` where the answer is waited for whatever carries it. */
+export interface Payload {
+  readonly t: string;
+  readonly id?: string;
+  readonly [member: string]: unknown;
+}
+
 /** What a Link needs. */
 export interface LinkOptions {
   readonly runtime: Runtime;
@@ -47,7 +64,6 @@ export interface LinkOptions {
 /** From the first key to `stop`. */
 export class Link {
   readonly #options: LinkOptions;
-  readonly #http: Http;
   readonly #clock: HubClock;
   readonly #lifetime = new AbortController();
   readonly #receiver = new Receiver();
@@ -59,6 +75,7 @@ export class Link {
   readonly #subscriptions: Subscriptions;
   readonly #loop: StreamLoop;
   #connection: Connection | null = null;
+  #transport: TransportName | null = null;
 
   /** @throws RangeError for a replay window below twice the skew */
   constructor(options: LinkOptions) {
@@ -78,12 +95,11 @@ export class Link {
       requireCanonical: true,
     });
     this.#options = options;
-    this.#http = http;
     this.#clock = clock;
     this.#keeper = keeper;
     this.#verifier = verifier;
     this.#intake = new Intake({ runtime, clock, verifier, receiver, counters, watcher: sink.watcher });
-    this.#upstream = new Upstream({ http, clock, signal, maxFrameBytes: () => verifier.maxFrameBytes });
+    this.#upstream = new Upstream({ clock, maxFrameBytes: () => verifier.maxFrameBytes });
     this.#reports = new Reports(runtime, (kind, count) =>
       receiver.conn === null ? null : this.send({ t: "report", kind, count }),
     );
@@ -94,8 +110,9 @@ export class Link {
       onRefused: (channel) => this.#channelEnded(channel),
       restart: () => this.#connection?.finish({ kind: "cut" }),
     });
-    const connectionFor = (key: EphemeralKey) => this.#connectionFor(key);
-    this.#loop = new StreamLoop({ runtime, keeper, signal, connectionFor, onStatus: sink.status });
+    const choice = new TransportChoice(transportsOf(settings, http, signal));
+    const connectionFor = (key: EphemeralKey, way: Try) => this.#connectionFor(key, way);
+    this.#loop = new StreamLoop({ runtime, keeper, choice, signal, connectionFor, onStatus: sink.status });
     for (const [channel, position] of settings.channels) receiver.want(channel, position);
   }
 
@@ -118,6 +135,12 @@ export class Link {
     return Object.keys(this.#receiver.positions()).length;
   }
 
+  /** What carries the frames of the open stream, null before its `hello` and after its end. */
+  get transport(): TransportName | null {
+    const isOpen = this.#receiver.conn !== null && this.#connection?.signal.aborted === false;
+    return isOpen ? this.#transport : null;
+  }
+
   wants(channel: string): boolean {
     return this.#receiver.wants(channel);
   }
@@ -131,12 +154,14 @@ export class Link {
   }
 
   /** Signs a payload for the open connection and sends it. @throws JitterbugError, JB_NOT_LIVE among others */
-  async send(payload: object, signer: Signer | null = this.#signer()): Promise<Json> {
+  async send(payload: Payload, signer: Signer | null = this.#signer()): Promise<Json> {
     const { conn } = this.#receiver;
-    if (conn === null || signer === null || this.#connection?.signal.aborted !== false) {
+    const connection = this.#connection;
+    if (conn === null || signer === null || connection?.signal.aborted !== false) {
       throw new JitterbugError("JB_NOT_LIVE", "No stream is open", { remedy: "Wait for the status live." });
     }
-    return this.#upstream.send(signer, { ...payload, conn });
+    const text = await this.#upstream.sign(signer, { ...payload, conn });
+    return connection.send(text, payload.id ?? null);
   }
 
   /** The key the connection uses as long as it lasts: the next one counts only after the hub has switched. */
@@ -146,19 +171,25 @@ export class Link {
     return own !== undefined && own.expiresAtMs > nowMs ? own : (this.#keeper.newest() ?? null);
   }
 
-  #connectionFor(key: EphemeralKey): Connection {
+  #connectionFor(key: EphemeralKey, { transport, patienceMs }: Try): Connection {
     const receiver = this.#receiver;
-    receiver.begin(this.#options.runtime.monotonicMs());
+    const { runtime } = this.#options;
+    receiver.begin(runtime.monotonicMs());
+    const channels = receiver.positions();
     const connection: Connection = new Connection({
-      http: this.#http,
-      request: { kid: key.kid, channels: receiver.positions() },
+      runtime,
+      transport,
+      patienceMs,
+      request: { kid: key.kid, channels },
       lifetime: this.#lifetime.signal,
       deadAtMs: () => receiver.deadAtMs,
+      isLive: () => receiver.conn !== null,
       onFrameText: (text) => this.#arrived(text, connection),
       dealtWith: () => this.#intake.idle(),
     });
     this.#connection = connection;
-    this.#subscriptions.opening(connection.signal);
+    this.#transport = transport.name;
+    this.#subscriptions.opening(connection.signal, transport.subscribes ? {} : channels);
     return connection;
   }
 
@@ -195,8 +226,8 @@ export class Link {
         return sink.gap(effect.gap);
       case "ended":
         return this.#channelEnded(effect.channel);
-      case "err":
-        return sink.error(new JitterbugError("JB_HUB_ERROR", "The hub refused a frame"));
+      case "answer":
+        return this.#answered(effect.answer, connection);
       case "rekey":
         return this.#rekey(effect.kid, connection);
       case "bye":
@@ -212,6 +243,11 @@ export class Link {
     this.#subscriptions.opened();
     void this.#reports.flush();
     this.#confirmNewest(connection);
+  }
+
+  #answered(answer: Answer, connection: Connection): void {
+    if (connection.answered(answer) || answer.code === null) return;
+    this.#options.sink.error(new JitterbugError("JB_HUB_ERROR", "The hub refused a frame"));
   }
 
   /** Without a kid the hub asks for the next key to be fetched; with one it has switched. */
@@ -245,7 +281,7 @@ export class Link {
     if (key === undefined || conn === null) return;
     const isDue = () =>
       this.#receiver.conn === conn && this.#receiver.kid !== key.kid && this.#keeper.newest() === key;
-    const send = () => this.send({ t: "confirm" }, key);
+    const send = () => this.send({ t: "confirm", id: freshId() }, key);
     void confirmKey({ runtime: this.#options.runtime, stream: connection.signal, isDue, send });
   }
 

@@ -1,10 +1,11 @@
 /** One stream after the other: a key, a connection, its end, what follows, the wait, again. */
 import { Backoff } from "./backoff.ts";
+import type { TransportChoice, Try } from "./choice.ts";
 import { type Runtime, sleep } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import { JitterbugError } from "./errors.ts";
 import type { EphemeralKey } from "./keys.ts";
-import { type NextStep, nextStep, type StreamEnd } from "./resume.ts";
+import { type EndFacts, type NextStep, nextStep, type StreamEnd } from "./resume.ts";
 import type { KeyKeeper, StreamKey } from "./rotation.ts";
 import type { Status } from "./types.ts";
 
@@ -15,10 +16,11 @@ const GOOD_BEHAVIOUR_MS = 10_000;
 export interface StreamLoopOptions {
   readonly runtime: Runtime;
   readonly keeper: KeyKeeper;
+  readonly choice: TransportChoice;
   /** Ends everything. */
   readonly signal: AbortSignal;
   /** Makes the next connection, under this key. */
-  readonly connectionFor: (key: EphemeralKey) => Connection;
+  readonly connectionFor: (key: EphemeralKey, way: Try) => Connection;
   readonly onStatus: (status: Status) => void;
 }
 
@@ -50,7 +52,7 @@ export class StreamLoop {
     while (!signal.aborted) {
       const { end, used } = await this.#oneStream(avoidKid);
       if (signal.aborted) break;
-      const step = nextStep(end, this.#facts(used));
+      const step = nextStep(end, this.#facts(end, used));
       if (step.stop) return refusalOf(end, step);
       if (used !== null) avoidKid = step.anotherKey ? used.key.kid : null;
       const waitMs = this.#waitMs(step);
@@ -61,23 +63,28 @@ export class StreamLoop {
   }
 
   async #oneStream(avoidKid: string | null): Promise<{ end: StreamEnd; used: StreamKey | null }> {
-    const { keeper, signal, connectionFor } = this.#options;
+    const { runtime, keeper, choice, signal, connectionFor } = this.#options;
     this.#liveSinceMs = null;
     try {
       const used = await keeper.forStream(avoidKid);
       if (signal.aborted) return { end: { kind: "cut" }, used };
-      return { end: await connectionFor(used.key).run(), used };
+      const way = choice.next(runtime.monotonicMs());
+      return { end: await connectionFor(used.key, way).run(), used };
     } catch (error) {
       if (error instanceof JitterbugError) return { end: { kind: "keyless", error }, used: null };
       return { end: { kind: "cut" }, used: null };
     }
   }
 
-  #facts(used: StreamKey | null): { everLive: boolean; freshKey: boolean; liveMs: number } {
+  #facts(end: StreamEnd, used: StreamKey | null): EndFacts {
+    const { runtime, choice } = this.#options;
+    const nowMs = runtime.monotonicMs();
     const since = this.#liveSinceMs;
-    const liveMs = since === null ? 0 : this.#options.runtime.monotonicMs() - since;
+    const liveMs = since === null ? 0 : nowMs - since;
     if (liveMs >= GOOD_BEHAVIOUR_MS) this.#backoff.reset();
-    return { everLive: this.#everLive, freshKey: used?.fresh ?? false, liveMs };
+    const freshKey = used?.fresh ?? false;
+    const anotherWay = choice.ended(end, since !== null, freshKey, nowMs);
+    return { everLive: this.#everLive, freshKey, liveMs, anotherWay };
   }
 
   #waitMs(step: NextStep): number {

@@ -1,7 +1,7 @@
 /** Options of `connect`, checked once and made complete. */
 import { JitterbugError } from "./errors.ts";
 import { isChannel, isPosition } from "./payloads.ts";
-import type { ConnectOptions, Intercept, Position } from "./types.ts";
+import type { ConnectOptions, Intercept, Position, TransportName } from "./types.ts";
 
 /** All a client has to know from the application. */
 export interface Settings {
@@ -12,6 +12,10 @@ export interface Settings {
   readonly anonymous: boolean;
   readonly fetch: typeof fetch;
   readonly intercept: Intercept;
+  /** At least one, the preferred first. */
+  readonly transports: readonly TransportName[];
+  /** undefined only where "websocket" is no transport of these. */
+  readonly WebSocket: typeof WebSocket | undefined;
 }
 
 /** Channels of one connection at most (PROTOCOL §5). */
@@ -19,7 +23,7 @@ export const MAX_CHANNELS = 100;
 const SKEW_MS = 5_000;
 const REPLAY_WINDOW_MS = 10_000;
 
-/** @throws JitterbugError JB_CHANNEL_NAME, JB_POSITION or JB_TOO_MANY_CHANNELS */
+/** @throws JitterbugError JB_CHANNEL_NAME, JB_POSITION, JB_TOO_MANY_CHANNELS or JB_TRANSPORT */
 export function readOptions(base: string, options: ConnectOptions): Settings {
   const channels = new Map(Object.entries(options.channels ?? {}));
   for (const [channel, position] of channels) {
@@ -31,6 +35,7 @@ export function readOptions(base: string, options: ConnectOptions): Settings {
   assertRoom(channels.size);
   // Looked up at each call, and called without a receiver: browsers throw on `fetch` as a method of something else.
   const given = options.fetch;
+  const Socket = options.WebSocket ?? globalThis.WebSocket;
   return {
     base: base.replace(/\/+$/, ""),
     channels,
@@ -39,7 +44,18 @@ export function readOptions(base: string, options: ConnectOptions): Settings {
     anonymous: options.anonymous ?? true,
     fetch: given === undefined ? (...request) => fetch(...request) : (...request) => given(...request),
     intercept: options.intercept ?? ((text, handOn) => handOn(text)),
+    transports: transportsFor(options.transport ?? "auto", Socket !== undefined),
+    WebSocket: Socket,
   };
+}
+
+function transportsFor(wish: "auto" | TransportName, hasSocket: boolean): readonly TransportName[] {
+  if (wish === "sse" || (wish === "auto" && !hasSocket)) return ["sse"];
+  if (wish === "auto") return ["sse", "websocket"];
+  if (wish === "websocket" && hasSocket) return ["websocket"];
+  throw new JitterbugError("JB_TRANSPORT", "No such transport here", {
+    remedy: 'Use "auto" or "sse", or "websocket" where there is a WebSocket.',
+  });
 }
 
 /** @throws JitterbugError JB_CHANNEL_NAME */

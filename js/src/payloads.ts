@@ -42,8 +42,8 @@ export type HubPayload = Numbered &
     | { readonly t: "gap"; readonly ch: string; readonly pos: Position; readonly reason: GapInfo["reason"] }
     | { readonly t: "hb"; readonly serverTime: number }
     | { readonly t: "join" | "leave"; readonly ch: string; readonly subject: string }
-    | { readonly t: "ack" }
-    | { readonly t: "err"; readonly code: string }
+    | { readonly t: "ack"; readonly id: string | null; readonly pos: Position | null }
+    | { readonly t: "err"; readonly id: string | null; readonly code: string }
     | { readonly t: "rekey"; readonly kid: string | null; readonly by: number | null }
     | { readonly t: "bye"; readonly reason: ByeReason; readonly retry: number }
   );
@@ -133,8 +133,17 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["hb", ({ serverTime }) => (isTimeMs(serverTime) ? { t: "hb", serverTime } : null)],
   ["join", (payload) => readPresence("join", payload)],
   ["leave", (payload) => readPresence("leave", payload)],
-  ["ack", () => ({ t: "ack" })],
-  ["err", ({ code }) => (typeof code === "string" ? { t: "err", code } : null)],
+  [
+    "ack",
+    ({ id, pos }) =>
+      isOptional(id, isText) && isOptional(pos, isPosition)
+        ? { t: "ack", id: id ?? null, pos: pos ?? null }
+        : null,
+  ],
+  [
+    "err",
+    ({ id, code }) => (isOptional(id, isText) && isText(code) ? { t: "err", id: id ?? null, code } : null),
+  ],
   [
     "rekey",
     ({ kid, by }) =>
@@ -159,6 +168,10 @@ function onlyLimits({ burst, frame, rate }: Limits): Limits {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: Json | undefined): value is string {
+  return typeof value === "string";
 }
 
 function isBoolean(value: Json | undefined): value is boolean {

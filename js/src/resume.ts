@@ -6,11 +6,13 @@ import type { ByeReason } from "./payloads.ts";
  * How a stream, or the try to open one, ended.
  * - `bye`: the hub said so. `hole`: frames are missing. `silent`: no good frame for two heartbeats
  * - `cut`: it just ended. `keyMissing`: the hub signs with a key this client does not hold
- * - `failed`: it never opened; `keyless` when already the key could not be had
+ * - `held`: no `hello` came in time, though another transport may be faster
+ * - `failed`: it never opened, or the hub closed it with a code; `keyless` when already the key could not be had
+ * - `unopened`: a WebSocket never opened, and a browser tells nobody why
  */
 export type StreamEnd =
   | { readonly kind: "bye"; readonly reason: ByeReason; readonly retryMs: number }
-  | { readonly kind: "hole" | "silent" | "cut" | "keyMissing" }
+  | { readonly kind: "hole" | "silent" | "cut" | "keyMissing" | "held" | "unopened" }
   | { readonly kind: "failed" | "keyless"; readonly error: JitterbugError };
 
 /** What else the step depends on. */
@@ -21,6 +23,8 @@ export interface EndFacts {
   readonly freshKey: boolean;
   /** How long the stream was live, ms. */
   readonly liveMs: number;
+  /** A transport comes next that has not yet failed. */
+  readonly anotherWay: boolean;
 }
 
 /** The next step. */
@@ -55,6 +59,7 @@ const RESUME: NextStep = {
 const PLAIN_ENDS = {
   hole: { ...RESUME, code: "JB_HOLE" },
   silent: { ...RESUME, code: "JB_SILENT" },
+  held: { ...RESUME, code: "JB_HELD" },
   cut: RESUME,
   keyMissing: { ...RESUME, code: "JB_KEY_MISSING", anotherKey: true },
 } as const satisfies Record<string, NextStep>;
@@ -68,6 +73,8 @@ const BYE_CODES: Readonly<Record<ByeReason, string>> = {
   lifetime: "JB_LIFETIME",
 };
 
+const UNOPENED = 'Let the proxy pass WebSockets, or leave the option transport at "auto".';
+
 /** Codes that stop at once, and those that stop only where it never worked. */
 const STOPS: ReadonlySet<string> = new Set(["JB_FORBIDDEN", "JB_REVOKED", "JB_INSECURE_CONTEXT"]);
 const STOPS_AT_FIRST: ReadonlySet<string> = new Set(["JB_INVALID_REQUEST", "JB_UNREADABLE"]);
@@ -80,6 +87,9 @@ export function nextStep(end: StreamEnd, facts: EndFacts): NextStep {
     case "failed":
     case "keyless":
       return afterError(end.kind, end.error, facts);
+    case "unopened":
+      // It may have been the key: then the next one, or the refusal of it, settles the matter.
+      return { ...RESUME, code: "JB_UNOPENED", remedy: UNOPENED, anotherKey: !facts.freshKey };
     default:
       return PLAIN_ENDS[end.kind];
   }
@@ -98,7 +108,7 @@ function afterError(kind: "failed" | "keyless", error: JitterbugError, facts: En
   const { code, remedy, retryAfterMs } = error;
   const step = { ...RESUME, code, remedy, askedMs: retryAfterMs };
   if (STOPS.has(code)) return { ...step, stop: true };
-  if (STOPS_AT_FIRST.has(code)) return { ...step, stop: !facts.everLive };
+  if (STOPS_AT_FIRST.has(code)) return { ...step, stop: !facts.everLive && !facts.anotherWay };
   if (code !== "JB_UNAUTHORIZED") return step;
   // A stream's 401 may be the key's: try once with another. With a fresh key, or at the key endpoint, it is the user's.
   if (kind === "keyless" || facts.freshKey) return { ...step, stop: true };

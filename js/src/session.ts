@@ -16,13 +16,22 @@
 import { type ByeReason, type HubPayload, readPayload } from "./payloads.ts";
 import type { Frame, GapInfo, Limits, Position, Publication } from "./types.ts";
 
+/** The hub's answer to a frame sent up a WebSocket: `ack` when `code` is null, otherwise `err`. */
+export interface Answer {
+  /** The frame's own, null where it had none or the hub refused it unread. */
+  readonly id: string | null;
+  readonly code: string | null;
+  /** Where a publication stands; null for everything else. */
+  readonly position: Position | null;
+}
+
 /** What the client has to do about a frame. */
 export type Effect =
   | { readonly kind: "hello"; readonly conn: string; readonly limits: Limits }
   | { readonly kind: "deliver"; readonly publication: Publication }
   | { readonly kind: "gap"; readonly gap: GapInfo }
   | { readonly kind: "ended"; readonly channel: string }
-  | { readonly kind: "err"; readonly code: string }
+  | { readonly kind: "answer"; readonly answer: Answer }
   | { readonly kind: "rekey"; readonly kid: string | null; readonly byMs: number | null }
   | { readonly kind: "bye"; readonly reason: ByeReason; readonly retryMs: number };
 
@@ -164,8 +173,10 @@ export class Receiver {
         return this.#publication(payload, frame);
       case "gap":
         return this.#gap({ channel: payload.ch, position: payload.pos, reason: payload.reason });
+      case "ack":
+        return taken({ kind: "answer", answer: { id: payload.id, code: null, position: payload.pos } });
       case "err":
-        return taken({ kind: "err", code: payload.code });
+        return taken({ kind: "answer", answer: { id: payload.id, code: payload.code, position: null } });
       case "rekey":
         if (payload.kid !== null && this.#wire !== null) this.#wire.kid = payload.kid;
         return taken({ kind: "rekey", kid: payload.kid, byMs: payload.by });

@@ -25,8 +25,8 @@ export interface Change {
 }
 
 /**
- * The body of a new stream names all channels wanted then; what changes while it opens or is live waits here until the
- * hub's `hello`, then goes up frame by frame.
+ * A new stream's request may name all channels wanted then. The others, and what changes while it opens or is live, wait
+ * here until the hub's `hello`, then go up frame by frame.
  */
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
@@ -42,11 +42,13 @@ export class Subscriptions {
     this.#backoff = new Backoff(options.runtime.random);
   }
 
-  /** A stream is being opened with the channels wanted now. */
-  opening(stream: AbortSignal): void {
+  /** A stream is being opened. `unasked`: channels wanted now that its request does not name. */
+  opening(stream: AbortSignal, unasked: Readonly<Record<string, Position | null>>): void {
     this.#stream = stream;
     this.#live = false;
-    this.#waiting = [];
+    this.#waiting = Object.entries(unasked).map(([ch, since]) =>
+      since === null ? { t: "sub", ch } : { t: "sub", ch, since },
+    );
     stream.addEventListener("abort", () => {
       if (this.#stream !== stream) return;
       this.#stream = null;

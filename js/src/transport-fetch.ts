@@ -1,12 +1,42 @@
 /** The stream as a POST answer read by fetch (PROTOCOL §5): no key or channel in a URL, and errors keep their status. */
-import { type Http, post, refusalOf, unreadable } from "./http.ts";
+import { JitterbugError } from "./errors.ts";
+import { ask, type Http, post, refusalOf, unreadable } from "./http.ts";
+import type { StreamEnd } from "./resume.ts";
 import { SseDecoder } from "./sse.ts";
-import type { Position } from "./types.ts";
+import type { Transport, Wire, WireReader, WireRequest } from "./transport.ts";
 
-/** Body of `POST BASE/stream`. */
-export interface StreamRequest {
-  readonly kid: string;
-  readonly channels: Readonly<Record<string, Position | null>>;
+/** Frames come down a stream and go up by `POST BASE/frames`, whose answers are HTTP's. */
+export class FetchTransport implements Transport {
+  readonly name = "sse";
+  readonly subscribes = true;
+  readonly #http: Http;
+  readonly #lifetime: AbortSignal;
+
+  /** `lifetime` ends what is being sent: a frame under way outlives its stream. */
+  constructor(http: Http, lifetime: AbortSignal) {
+    this.#http = http;
+    this.#lifetime = lifetime;
+  }
+
+  open(request: WireRequest, reader: WireReader): Wire {
+    return {
+      over: stream(this.#http, request, reader),
+      send: (text) => ask(this.#http, "/frames", text, this.#lifetime),
+      answered: () => false,
+    };
+  }
+}
+
+async function stream(http: Http, request: WireRequest, reader: WireReader): Promise<StreamEnd> {
+  let opened = false;
+  try {
+    const body = await openStream(http, request, reader.signal);
+    opened = true;
+    await readStream(body, reader);
+  } catch (error) {
+    if (!opened && error instanceof JitterbugError) return { kind: "failed", error };
+  }
+  return { kind: "cut" };
 }
 
 /**
@@ -17,7 +47,7 @@ export interface StreamRequest {
  */
 export async function openStream(
   http: Http,
-  request: StreamRequest,
+  request: WireRequest,
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
   const response = await post(http, "/stream", JSON.stringify(request), signal);
@@ -30,22 +60,13 @@ export async function openStream(
   return response.body;
 }
 
-/** Who reads a stream. */
-export interface StreamReader {
-  readonly onData: (data: string) => void;
-  /** Resolves when all data given so far is dealt with. */
-  readonly dealtWith: () => Promise<void>;
-  /** Aborted to stop reading. */
-  readonly signal: AbortSignal;
-}
-
 /**
  * Reads a stream to its end, or until the signal aborts. After each chunk it waits until what the chunk brought is
  * dealt with, so a slow reader slows the network down instead of piling up frames.
  *
  * @throws BrokenStreamError, or what the network threw
  */
-export async function readStream(body: ReadableStream<Uint8Array>, by: StreamReader): Promise<void> {
+export async function readStream(body: ReadableStream<Uint8Array>, by: WireReader): Promise<void> {
   const decoder = new SseDecoder(by.onData);
   const reader = body.getReader();
   // Aborting the fetch is not enough: a body that the hub has ended just then may never settle its last read.

@@ -149,6 +149,9 @@ export interface Stats {
  */
 export type Intercept = (frameText: string, handOn: (frameText: string) => void) => void;
 
+/** What carries the frames: a server-sent event stream read by fetch, or a WebSocket. Both carry the same. */
+export type TransportName = "sse" | "websocket";
+
 /** Options of `connect`. All may be left out. */
 export interface ConnectOptions {
   /**
@@ -164,6 +167,13 @@ export interface ConnectOptions {
   readonly anonymous?: boolean;
   /** Instead of the global `fetch`; for tests and for wrapping. */
   readonly fetch?: typeof fetch;
+  /**
+   * Default "auto": the stream and, where none comes through within 3 s or what comes is no stream, as behind a proxy
+   * that holds answers back, the WebSocket. What works is kept for an hour, then the stream is tried again.
+   */
+  readonly transport?: "auto" | TransportName;
+  /** Instead of the global `WebSocket`; for tests and for wrapping. */
+  readonly WebSocket?: typeof WebSocket;
   readonly intercept?: Intercept;
 }
 
@@ -196,6 +206,8 @@ export interface Push {
   readonly limits: Limits | null;
   /** The key in use, null only after `close`. */
   readonly key: KeyInfo | null;
+  /** What carries the frames now, null while nothing does. */
+  readonly transport: TransportName | null;
   /** Ends the stream and forgets the keys. For good; further calls do nothing. */
   close(): void;
 }

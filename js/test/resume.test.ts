@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { JitterbugError } from "../src/errors.ts";
 import { type EndFacts, type NextStep, nextStep, type StreamEnd } from "../src/resume.ts";
 
-const LIVE: EndFacts = { everLive: true, freshKey: false, liveMs: 60_000 };
-const FIRST: EndFacts = { everLive: false, freshKey: true, liveMs: 0 };
+const LIVE: EndFacts = { everLive: true, freshKey: false, liveMs: 60_000, anotherWay: false };
+const FIRST: EndFacts = { everLive: false, freshKey: true, liveMs: 0, anotherWay: false };
 
 const failed = (code: string, retryAfterMs: number | null = null): StreamEnd => ({
   kind: "failed",

@@ -13,10 +13,22 @@ interface Key {
   readonly expiresAt: number;
 }
 
-/** One open stream, seen from the hub. */
+/** What the tests do to a stream's response, or to the hub's end of a WebSocket. */
+export interface WireEnd {
+  readonly writableEnded: boolean;
+  readonly destroyed: boolean;
+  write(data: string | Buffer): unknown;
+  /** `closeCode` of a WebSocket. */
+  end(closeCode?: number): unknown;
+  destroy(): unknown;
+}
+
+/** One open stream or WebSocket, seen from the hub. */
 export interface Wire {
   readonly conn: string;
-  readonly res: ServerResponse;
+  readonly res: WireEnd;
+  /** Puts a frame's text on it. */
+  readonly put: (text: string) => void;
   readonly channels: Set<string>;
   key: Key;
   seq: number;
@@ -52,6 +64,10 @@ export class TestHub {
   epoch = "epoch-01";
   anonymous = true;
   answersConfirm = true;
+  /** A proxy before the hub lets no byte of a stream's body through. */
+  holdsStreams = false;
+  /** A proxy before the hub lets no WebSocket through. */
+  refusesSockets = false;
   limits = { burst: 10, frame: 1024, rate: 1 };
   /** First offset the history still has, minus one; positions before it cannot be recovered. */
   forgottenTo = 0;
@@ -104,7 +120,7 @@ export class TestHub {
     wire.seq += 1;
     const full = { ...payload, conn: wire.conn, seq: wire.seq };
     const text = signAs(wire.key.kid, wire.key.secret, full, this.#nowMs());
-    for (const sent of this.tamper(text)) wire.res.write(`data: ${sent}\n\n`);
+    for (const sent of this.tamper(text)) wire.put(sent);
   }
 
   bye(reason: string, retry = 0): void {
@@ -124,7 +140,10 @@ export class TestHub {
     if (path === "/session") return this.#session(res);
     if (path === "/keys") return this.#issueKey(req, res);
     if (path === "/stream") return this.#stream(res, JSON.parse(body));
-    if (path === "/frames") return this.#frame(res, JSON.parse(body));
+    if (path === "/frames") {
+      const [status, words] = this.#frame(body);
+      return answer(res, status, words);
+    }
     answer(res, 404, { error: "invalid request" });
   }
 
@@ -162,12 +181,37 @@ export class TestHub {
     const key = this.#key(body.kid);
     if (key === undefined) return answer(res, 401, { error: "unauthorized" });
     res.writeHead(200, { "Content-Type": "text/event-stream; charset=utf-8" });
+    if (this.holdsStreams) return;
     res.write(": hi\n\nretry: 2000\n\n");
+    const wire = this.#open(key, res, (text) => void res.write(`data: ${text}\n\n`));
+    for (const [channel, since] of Object.entries(body.channels)) this.#subscribe(wire, channel, since);
+  }
+
+  #open(key: Key, res: WireEnd, put: (text: string) => void): Wire {
     const conn = randomBytes(12).toString("base64url");
-    const wire: Wire = { conn, res, key, seq: 0, channels: new Set() };
+    const wire: Wire = { conn, res, put, key, seq: 0, channels: new Set() };
     this.wires.push(wire);
     this.send(wire, { t: "hello", v: 1, limits: this.limits, serverTime: this.#nowMs() });
-    for (const [channel, since] of Object.entries(body.channels)) this.#subscribe(wire, channel, since);
+    return wire;
+  }
+
+  /** A WebSocket asks to be opened; null: the handshake is refused. */
+  accept(url: string, end: WireEnd, put: (text: string) => void): Wire | null {
+    const { pathname, searchParams } = new URL(url);
+    this.requests.push({ method: "GET", path: pathname.slice(BASE.length), body: "", headers: {} });
+    const key = this.#key(searchParams.get("kid") ?? "");
+    return key === undefined || this.refusesSockets ? null : this.#open(key, end, put);
+  }
+
+  /** A frame came up a WebSocket: as by POST, with the answer as a frame. */
+  take(wire: Wire, text: string): void {
+    const at = this.canned.findIndex((each) => each.path === "/frames");
+    const canned = at < 0 ? null : (this.canned.splice(at, 1)[0] as Canned);
+    if (canned?.status === 0) return; // an answer that never comes
+    const [status, words] = canned === null ? this.#frame(text) : [canned.status, {}];
+    const code = { 200: null, 401: "unauthorized", 429: "rate limited", 500: "internal error" }[status];
+    if (code === null) this.send(wire, { t: "ack", ...words });
+    else this.send(wire, { t: "err", code: code ?? "invalid request" });
   }
 
   #subscribe(wire: Wire, channel: string, since: Position | null): void {
@@ -187,29 +231,30 @@ export class TestHub {
     }
   }
 
-  #frame(res: ServerResponse, frame: { kid: string; ts: number; nonce: string; payload: Payload }): void {
+  #frame(text: string): [status: number, words: object] {
+    const frame = JSON.parse(text) as { kid: string; ts: number; nonce: string; payload: Payload };
     const key = this.#key(frame.kid);
     const honest =
       key !== undefined &&
       signAs(key.kid, key.secret, frame.payload, frame.ts, frame.nonce) === JSON.stringify(frame) &&
       Math.abs(frame.ts - this.#nowMs()) <= 5_000;
-    if (!honest) return answer(res, 401, { error: "unauthorized" });
+    if (!honest) return [401, { error: "unauthorized" }];
     this.received.push(frame.payload);
     const { t, id, ch } = frame.payload as { t: string; id: string; ch: string };
     const wire = this.wires.find((each) => each.conn === frame.payload.conn);
-    if (wire === undefined) return answer(res, 400, { error: "invalid request" });
+    if (wire === undefined) return [400, { error: "invalid request" }];
     if (t === "sub") this.#subscribe(wire, ch, (frame.payload.since as Position | undefined) ?? null);
     if (t === "unsub") {
       wire.channels.delete(ch);
       this.send(wire, { t: "unsubscribed", ch, reason: "asked" });
     }
-    if (t === "pub") return answer(res, 200, { id, pos: this.publish(ch, frame.payload.data) });
+    if (t === "pub") return [200, { id, pos: this.publish(ch, frame.payload.data) }];
     if (t === "report") this.reports.push(frame.payload);
     if (t === "confirm" && this.answersConfirm) {
       this.send(wire, { t: "rekey", kid: key.kid });
       wire.key = key;
     }
-    answer(res, 200, id === undefined ? {} : { id });
+    return [200, id === undefined ? {} : { id }];
   }
 
   #key(kid: string): Key | undefined {
