@@ -72,7 +72,9 @@ class Reports:
         for kind in list(self._counts):
             if self._link.conn is None:
                 return
-            count = self._counts.pop(kind)
+            count = self._counts.pop(kind, 0)
+            if not count:
+                continue  # a hole was told of meanwhile, and took this one along
             try:
                 await self._upstream.send({
                     "t": Up.REPORT.value, "conn": self._link.conn, "kind": kind.value, "count": count,
