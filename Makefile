@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 MUTATION_ARGS ?=
 TIMING_ARGS ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ mutation: setup ## break the protocol core on purpose: every change the tests le
 
 timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; ten minutes
 	$(PY) -m timing $(TIMING_ARGS)
+
+delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go
+	DELIVERY=long $(PY) -m pytest --timeout=0 -s tests/delivery tests/browser/test_delivery.py
 
 memory: setup ## the table of docs/memory.md: the most a hub may take
 	$(PY) scripts/memory.py
