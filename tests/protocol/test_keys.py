@@ -235,6 +235,19 @@ def test_a_root_key_may_be_given_another_name() -> None:
         assert renamed.open(OTHER_SESSION, key.kid) is None
 
 
+def test_a_session_is_given_a_decoy_for_every_kid_but_its_own() -> None:
+    """And for its own when it is over: nothing verifies under a decoy, and nobody is told which it was."""
+    keys = roots()
+    own, foreign = keys.issue(SESSION, NOW_MS, TTL_MS), keys.issue(OTHER_SESSION, NOW_MS, TTL_MS)
+    mine, over = SessionKeys(keys, SESSION), SessionKeys(keys, SESSION, is_over=True)
+
+    assert not mine.find(own.kid).is_decoy
+    assert mine.find(own.kid).expires_at_ms == own.expires_at_ms
+    for kid in (foreign.kid, own.kid[::-1], "short", ""):
+        assert mine.find(kid).is_decoy
+    assert all(over.find(kid).is_decoy for kid in (own.kid, foreign.kid, "short"))
+
+
 # In use
 
 
