@@ -84,7 +84,7 @@ def token(
     key: Any = TOKEN_KEY, algorithm: str = "HS256", headers: Mapping[str, Any] | None = None, **claims: Any
 ) -> str:
     """A token the hub takes, unless claims say otherwise; a claim of None is left out."""
-    members = {"sub": "ada", "aud": AUDIENCE, "exp": int(time.time()) + 600, "jitterbug": ALL, **claims}
+    members = {"sub": "ada", "aud": AUDIENCE, "exp": int(time.time()) + 7_200, "jitterbug": ALL, **claims}
     kept = {name: value for name, value in members.items() if value is not None}
     return jwt.encode(kept, key, algorithm=algorithm, headers=dict(headers or {}))
 

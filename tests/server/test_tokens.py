@@ -148,7 +148,7 @@ def test_every_other_token_gets_the_one_answer(http: httpx2.Client, name: str) -
     [
         token(), token(aud=[AUDIENCE, "other"]), token(nbf=NOW_S - 5, iat=NOW_S, iss="x", jti="y"),
         token(jitterbug=None),
-        token(nbf=NOW_S + 2), token(exp=NOW_S + 600.5), token(sub="Ädä 💙"), token(iat=NOW_S + 9_999),
+        token(nbf=NOW_S + 2), token(exp=NOW_S + 7_200.5), token(sub="Ädä 💙"), token(iat=NOW_S + 9_999),
         token(headers={"kid": "any"}), token(more={"deep": [1]}),
     ],
 )  # fmt: skip
