@@ -1,7 +1,7 @@
 """Sessions as the hub sees them, and those that ended before their keys did (R17, R48)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jitterbug.errors import JitterbugError
@@ -13,6 +13,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 @given(session_id=ids.filter(lambda text: len(text) > 6), subject=st.none() | st.just("somebody"))
 def test_r48_neither_repr_nor_hash_gives_the_id_away(session_id: str, subject: str | None) -> None:
     session = Session(session_id, subject=subject, data={"token": session_id})
+    assume(session_id not in repr(Session("x", subject=subject)))  # an id that is a word of the text itself
 
     assert session_id not in repr(session)
     assert session_id not in session.hash
