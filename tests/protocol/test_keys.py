@@ -182,9 +182,14 @@ def test_a_kid_of_another_form_is_unknown(change: Callable[[str], str]) -> None:
     assert keys.open(SESSION, change(keys.issue(SESSION, NOW_MS, TTL_MS).kid)) is None
 
 
-def test_a_kid_of_another_root_is_unknown_and_nothing_is_derived_from_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A made-up kid is refused at the price of a known one, but by way of a decoy (PROTOCOL §1 step 4, §2)."""
+def test_a_kid_of_another_root_is_unknown_and_its_key_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a kid that no root made for this session the key is a decoy's: ours would sign for whoever made it up.
+
+    All derive, whichever it is (PROTOCOL §1 step 4, §2).
+    """
     ours, theirs = roots(), roots(bytes(32))
+    foreign = theirs.issue(SESSION, NOW_MS, TTL_MS).kid
+    known = ours.issue(SESSION, NOW_MS, TTL_MS)
     opened: list[str] = []
     original = RootKey.open
 
@@ -194,9 +199,12 @@ def test_a_kid_of_another_root_is_unknown_and_nothing_is_derived_from_ours(monke
 
     monkeypatch.setattr(RootKey, "open", recording)
 
-    assert ours.open(SESSION, theirs.issue(SESSION, NOW_MS, TTL_MS).kid) is None
-    assert ours.open(SESSION, ours.issue(SESSION, NOW_MS, TTL_MS).kid) is not None
-    assert opened == ["decoy", "root-0"]
+    for session_id, kid in [(SESSION, foreign), (OTHER_SESSION, known.kid)]:
+        key, is_known = ours.open_or_decoy(session_id, kid)
+        assert not is_known
+        assert key.secret != original(ours.current, session_id, kid).secret
+    assert ours.open_or_decoy(SESSION, known.kid) == (known, True)
+    assert opened == ["decoy", "root-0"] * 3
 
 
 # Rotation of the root

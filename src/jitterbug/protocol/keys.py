@@ -82,15 +82,15 @@ class RootKey:
             expires_at_ms: Last ``ts`` it may sign, Unix milliseconds.
             random: 16 bytes from the OS CSPRNG.
         """
-        sealed = random + self._mask(random, expires_at_ms.to_bytes(_EXPIRY_BYTES, "big"))
+        sealed = random + self._masked(random, expires_at_ms).to_bytes(_EXPIRY_BYTES, "big")
         tag = self._kid_key.mac(self._tagged(session_id, sealed))[:_TAG_BYTES]
         return self._derive(session_id, base64.encode_url(sealed + tag), expires_at_ms)
 
     def open(self, session_id: str, kid: str) -> EphemeralKey:
         """Derive a key again from its kid, without asking whether this root made it: see :meth:`made`."""
         sealed = base64.decode_url(kid)[:-_TAG_BYTES]
-        random, masked = sealed[:_RANDOM_BYTES], sealed[_RANDOM_BYTES:]
-        return self._derive(session_id, kid, int.from_bytes(self._mask(random, masked), "big"))
+        masked = int.from_bytes(sealed[_RANDOM_BYTES:], "big")
+        return self._derive(session_id, kid, self._masked(sealed[:_RANDOM_BYTES], masked))
 
     def made(self, session_id: str, kid: str) -> bool:
         """Tell, in constant time, whether this root made a kid for this session. Derives nothing."""
@@ -102,9 +102,9 @@ class RootKey:
         secret = hkdf_sha256(self._secret, salt=session_id.encode(), info=_INFO + kid.encode())
         return EphemeralKey(kid, secret, expires_at_ms)
 
-    def _mask(self, random: bytes, data: bytes) -> bytes:
-        pad = self._kid_key.mac(b"expiry\0" + random)
-        return bytes(a ^ b for a, b in zip(data, pad, strict=False))
+    def _masked(self, random: bytes, expires_at_ms: int) -> int:
+        # As one number: byte by byte, what is decoded would show in the time it takes.
+        return expires_at_ms ^ int.from_bytes(self._kid_key.mac(b"expiry\0" + random)[:_EXPIRY_BYTES], "big")
 
     @staticmethod
     def _tagged(session_id: str, sealed: bytes) -> bytes:
@@ -145,17 +145,19 @@ class RootKeys:
     def open_or_decoy(self, session_id: str, kid: str) -> tuple[EphemeralKey, bool]:
         """Derive a session's key again, and tell whether a root key made its kid for this session.
 
-        For any other kid nothing is derived from a root key; a decoy does the same work, so that the time taken tells
-        unknown and known kids apart no better than the answer does (PROTOCOL §1 step 4).
+        For any other kid the key is a decoy, which nobody else can derive. Every root key derives, and one result is
+        taken afterwards, so that the time taken tells unknown and known kids apart no better than the answer does
+        (PROTOCOL §1 step 4).
         """
         if _EPHEMERAL_KID.fullmatch(kid) is None:
             return _NO_KEY, False
         maker = 0
+        keys = []
         for number, root in enumerate(self._roots):
             # Looked up, not added up: two roots that share a secret, as in a renaming, have both made it.
             maker = (maker, number)[root.made(session_id, kid)]
-        key = self._roots[maker].open(session_id, kid)
-        return key, maker > 0
+            keys.append(root.open(session_id, kid))
+        return keys[maker], maker > 0
 
     def find(self, kid: str) -> VerifyKey:
         """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6); a decoy for any other name."""
