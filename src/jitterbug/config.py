@@ -89,6 +89,8 @@ class Config:
         allowed_origins: Further origins that may talk to the hub from a browser, exact text.
         trusted_proxies: Networks whose forwarded headers are believed.
         presence: Patterns of channels whose readers are told to each other; none by default.
+        subscribe, publish: Patterns of channels that every login may read or write, beside what the application's rule
+            or a token allows; none by default. The hub's own channels only where a pattern begins with ``$``.
         drain_s: Over how many seconds ``bye`` is spread at shutdown.
     """
 
@@ -118,6 +120,8 @@ class Config:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     presence: tuple[str, ...] = ()
+    subscribe: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every range and how settings fit together.
@@ -137,7 +141,7 @@ class Config:
         lists: dict[str, object] = {
             "ALLOWED_ORIGINS": self.allowed_origins,
             "TRUSTED_PROXIES": self.trusted_proxies,
-            "PRESENCE": self.presence,
+            **self._pattern_lists(),
         }
         for name, value in lists.items():
             # One text instead of several: `in` would then look for parts of it.
@@ -147,11 +151,15 @@ class Config:
             if origin in {"*", "null"} or "*" in origin:
                 raise SettingError("ALLOWED_ORIGINS", "holds a wildcard", remedy="List each origin in full.")
         self._check_history_rules()
-        try:
-            list(map(compile_pattern, self.presence))
-        except ValueError:
-            remedy = "Use channel names in which * stands for a part and ** for any number of parts."
-            raise SettingError("PRESENCE", "holds what is no pattern of channels", remedy=remedy) from None
+        for name, patterns in self._pattern_lists().items():
+            try:
+                list(map(compile_pattern, patterns))
+            except ValueError:
+                remedy = "Use channel names in which * stands for a part and ** for any number of parts."
+                raise SettingError(name, "holds what is no pattern of channels", remedy=remedy) from None
+
+    def _pattern_lists(self) -> dict[str, tuple[str, ...]]:
+        return {"PRESENCE": self.presence, "SUBSCRIBE": self.subscribe, "PUBLISH": self.publish}
 
     def _check_history_rules(self) -> None:
         """Each rule keeps to the ranges of HISTORY_SIZE and HISTORY_TTL_S, and names channels."""

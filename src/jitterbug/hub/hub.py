@@ -21,6 +21,7 @@ from jitterbug.hub.presence import Presence
 from jitterbug.hub.publish import prepare
 from jitterbug.hub.sessions import Revocations, Session
 from jitterbug.hub.sink import Sink
+from jitterbug.hub.standing_rights import StandingRights
 from jitterbug.hub.subscriptions import Subscriptions
 from jitterbug.hub.tick import Tick
 from jitterbug.protocol import base64
@@ -72,7 +73,7 @@ class Hub:
         self.store = store
         self.roots = roots
         self.facts = facts or Facts()
-        self.policy = Policy(rule)
+        self.policy = Policy(rule, StandingRights(subscribe=config.subscribe, publish=config.publish))
         self.channels = Channels(config.buffer_frames)
         self.presence = Presence(config.presence)
         self.emitters = Emitters(self._publish, self.facts)

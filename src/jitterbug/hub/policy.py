@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from jitterbug.hub.channels import is_channel, is_reserved
 from jitterbug.hub.sessions import Session
+from jitterbug.hub.standing_rights import StandingRights
 
 _LOG: Final = logging.getLogger("jitterbug.policy")
 Action = Literal["subscribe", "publish"]
@@ -25,17 +26,21 @@ def deny_all(_session: Session, _action: Action, _channel: str) -> bool:
 
 
 class Policy:
-    """The rule, behind what no rule can allow."""
+    """The rule, behind what no rule can allow and what needs none."""
 
-    __slots__ = ("_rule",)
+    __slots__ = ("_rule", "_standing")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, standing: StandingRights | None = None) -> None:
+        """Args: standing: what every session may; None = nothing."""
         self._rule = rule
+        self._standing = standing or StandingRights()
 
     async def allows(self, session: Session, action: Action, channel: str) -> bool:
         """Decide. A name nobody could use, and the hub's own channels for publishing, are refused before the rule."""
         if not is_channel(channel) or (action == "publish" and is_reserved(channel)):
             return False
+        if self._standing.allow(action, channel):
+            return True
         try:
             verdict = self._rule(session, action, channel)
             if inspect.isawaitable(verdict):

@@ -87,7 +87,8 @@ class Jitterbug:
         Args:
             session: From a request to its login, plain or async; None for nobody. Required outside development.
             authorize: ``(session, "subscribe" | "publish", channel) -> bool``, plain or async. Without one nobody may
-                do anything, except in development, where everybody may.
+                do anything but what ``config.subscribe`` and ``.publish`` give to all; in development, where neither
+                is set, everybody may.
             config: Settings; None = the defaults, the security model's numbers.
             store: What nodes share; None = memory of this process.
             tokens: Turns tokens into logins that the hub keeps itself, instead of ``session``; None = no tokens.
@@ -136,7 +137,8 @@ class Jitterbug:
         return OwnSessions(self.clock, secure=secure, per_address=self.config.max_sessions_per_address)
 
     def _default_rule(self) -> Rule:
-        if self.config.development and self.tokens is None:
+        configured = self.config.subscribe or self.config.publish
+        if self.config.development and self.tokens is None and not configured:
             return allow_all
         return grants.rule if self.tokens is not None else deny_all
 

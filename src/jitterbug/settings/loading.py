@@ -10,7 +10,15 @@ from jitterbug.settings import names, secrets, sources, tokens, values
 from jitterbug.settings.model import Settings
 
 _MAY_BE_EMPTY: Final = frozenset(
-    {names.TRUSTED_PROXIES, names.ALLOWED_ORIGINS, names.HMAC_PREVIOUS_KEYS, names.HISTORY_RULES, names.PRESENCE}
+    {
+        names.TRUSTED_PROXIES,
+        names.ALLOWED_ORIGINS,
+        names.HMAC_PREVIOUS_KEYS,
+        names.HISTORY_RULES,
+        names.PRESENCE,
+        names.SUBSCRIBE,
+        names.PUBLISH,
+    }
 )
 """Lists: an empty one says that there are none."""
 
@@ -74,7 +82,8 @@ def _config(texts: Mapping[str, str], *, development: bool) -> Config:
     changes["allowed_origins"] = values.origins(names.ALLOWED_ORIGINS, texts.get(names.ALLOWED_ORIGINS, ""))
     changes["trusted_proxies"] = values.networks(names.TRUSTED_PROXIES, texts.get(names.TRUSTED_PROXIES, ""))
     changes["history_rules"] = values.history_rules(names.HISTORY_RULES, texts.get(names.HISTORY_RULES, ""))
-    changes["presence"] = tuple(values.items(texts.get(names.PRESENCE, "")))
+    for field, name in (("presence", names.PRESENCE), ("subscribe", names.SUBSCRIBE), ("publish", names.PUBLISH)):
+        changes[field] = tuple(values.items(texts.get(name, "")))
     try:
         return Config.profile(texts.get(names.PROFILE, "strict"), development=development, **changes)
     except SettingError as error:
