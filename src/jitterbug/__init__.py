@@ -7,16 +7,17 @@
     push.install(app)
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from jitterbug.config import Config
 from jitterbug.errors import FrameTooLargeError, JitterbugError, PublishError, SecurityError, SettingError, StoreError
-from jitterbug.hub.sessions import Session
-from jitterbug.protocol.position import Position
-from jitterbug.server.app import Jitterbug
 
 if TYPE_CHECKING:
     from jitterbug.client import connect
+    from jitterbug.config import Config
+    from jitterbug.hub.sessions import Session
+    from jitterbug.protocol.position import Position
+    from jitterbug.server.app import Jitterbug
 
 __all__ = [
     "Config",
@@ -32,11 +33,18 @@ __all__ = [
     "connect",
 ]
 
+_HOMES: Final = {
+    "Config": "jitterbug.config",
+    "Jitterbug": "jitterbug.server.app",
+    "Position": "jitterbug.protocol.position",
+    "Session": "jitterbug.hub.sessions",
+    "connect": "jitterbug.client",
+}
+"""Loaded when asked for: a hub needs no HTTP client, a client no web framework, the command line's help neither."""
+
 
 def __getattr__(name: str) -> Any:
-    # The client brings an HTTP library with it: loaded when it is asked for.
-    if name == "connect":
-        from jitterbug.client import connect  # noqa: PLC0415
-
-        return connect
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found

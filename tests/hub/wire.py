@@ -36,8 +36,8 @@ class MemorySink:
         self.is_aborted = False
         self.reason: ByeReason | None = None
 
-    def encode(self, parts: list[bytes], frame: bytes, cursor: bytes | None) -> None:
-        parts.append(sse.event(frame, cursor))
+    def encode(self, frame: bytes, cursor: bytes | None) -> bytes:
+        return sse.event(frame, cursor)
 
     def write(self, data: bytes) -> None:
         self.writes += 1

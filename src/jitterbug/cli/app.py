@@ -1,7 +1,6 @@
 """All commands, and what becomes of their errors: one line, and an exit status that means something."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
@@ -29,6 +28,8 @@ app: Final = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
         typer.echo(f"jitterbug {version('jitterbug-push')}")
         raise typer.Exit
 

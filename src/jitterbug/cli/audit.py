@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jitterbug.cli.output import complain, console, paragraphs, write_json
 from jitterbug.errors import JitterbugError
@@ -57,6 +56,8 @@ def verify(
     Finds records that were changed, taken out, put in, moved or cut off. Whether records were cut off at the end shows
     by the .seal file beside the trail, or by a checkpoint that was copied off the host. Exit status 0 = whole, 1 = not.
     """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
     from jitterbug.telemetry.audit.verify import verify as verify_trail  # noqa: PLC0415
 
     wanted, key = _checkpoint(checkpoint), _key(key_file)

@@ -204,6 +204,27 @@ class Connection:
 
     # What goes out.
 
+    def send_now(self, publication: PreparedPublication, moment: Moment) -> bool:
+        """Send a live publication at once, past the ring. The hot path.
+
+        Returns:
+            False where it must wait: something else does, or this wire may not have it now.
+        """
+        if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
+            return False
+        if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+            return False
+        if self._tick != moment.tick:
+            self._tick = moment.tick
+            self._sent_in_tick = 0
+        if self._sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
+            return False
+        self._sent_in_tick += 1
+        event = self._encode_publication(moment.ts, publication, publication.tail)
+        self._written_bytes += len(event)
+        self._sink.write(event)
+        return True
+
     def flush(self, moment: Moment) -> int | None:
         """Send what may be sent, in one write.
 
@@ -248,7 +269,7 @@ class Connection:
         payload = {**members, "conn": self.conn, "seq": self._seq, "t": kind.value}
         if kind in {Down.HELLO, Down.HB}:
             payload["serverTime"] = moment.now_ms
-        self._sink.encode(parts, self._signer.seal(canonical.encode(payload), moment.ts), cursor)
+        parts.append(self._sink.encode(self._signer.seal(canonical.encode(payload), moment.ts), cursor))
 
     def _drain_publications(self, parts: list[bytes], moment: Moment) -> int | None:
         if self._gaps and not self._catchup:
@@ -268,14 +289,14 @@ class Connection:
             self._sent_in_tick += count
             for _ in range(min(count, len(catchup))):
                 publication = catchup.popleft()
-                self._append_publication(parts, moment.ts, publication, publication.recovered_tail())
+                parts.append(self._encode_publication(moment.ts, publication, publication.recovered_tail()))
                 count -= 1
                 waiting -= 1
             if self._gaps and not catchup:
                 self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(min(count, len(ring))):
                 publication = ring.pop()
-                self._append_publication(parts, moment.ts, publication, publication.tail)
+                parts.append(self._encode_publication(moment.ts, publication, publication.tail))
                 count -= 1
                 waiting -= 1
             for _ in range(count):  # who is there can wait for what is said
@@ -290,13 +311,13 @@ class Connection:
         self.limited_at_ns = moment.now_ns
         return self._bucket.next_at_ns()
 
-    def _append_publication(self, parts: list[bytes], ts: bytes, publication: PreparedPublication, tail: bytes) -> None:
+    def _encode_publication(self, ts: bytes, publication: PreparedPublication, tail: bytes) -> bytes:
         self._seq = seq = self._seq + 1
         places = self.places
         places[publication.channel] = publication
         cursor = publication.cursor if len(places) == 1 else join_cursor(places.values())
         payload = b"".join((publication.head, self._conn_bytes, tail, b"%d" % seq, TAIL))
-        self._sink.encode(parts, self._signer.seal(payload, ts), cursor)
+        return self._sink.encode(self._signer.seal(payload, ts), cursor)
 
     def _tell_gaps(self, parts: list[bytes], moment: Moment) -> None:
         gaps, self._gaps = self._gaps, {}

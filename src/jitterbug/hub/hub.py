@@ -16,6 +16,7 @@ from jitterbug.hub.channels import Channels, is_channel, is_reserved
 from jitterbug.hub.connection import Connection
 from jitterbug.hub.deadlines import Deadlines
 from jitterbug.hub.emitters import Emitters
+from jitterbug.hub.fan_out import FanOut
 from jitterbug.hub.policy import Policy, Rule
 from jitterbug.hub.presence import Presence
 from jitterbug.hub.publish import prepare
@@ -28,7 +29,6 @@ from jitterbug.protocol import base64
 from jitterbug.protocol.codes import ByeReason
 from jitterbug.protocol.keys import EphemeralKey, RootKeys, SessionKeys
 from jitterbug.protocol.position import Position
-from jitterbug.protocol.publication import PreparedPublication
 from jitterbug.protocol.signing import FrameSigner
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.stores.base import Store
@@ -87,9 +87,10 @@ class Hub:
         self._by_conn: dict[str, Connection] = {}
         self._by_session: dict[str, dict[str, Connection]] = {}
         self._tick = Tick(clock, config.tick_ms, Deadlines(self), self._step)
-        self._subscriptions = Subscriptions(self, self._tick)
+        self._fan_out = FanOut(self.channels, self._tick)
+        self._subscriptions = Subscriptions(self, self._tick, self._fan_out)
         self._ticking: asyncio.Task[None] | None = None
-        store.attach(self._fan_out)
+        store.attach(self._fan_out.add)
 
     # Life.
 
@@ -327,11 +328,6 @@ class Hub:
         position = await self.store.append(channel, encoded, publication_id=publication_id)
         self.published += 1
         return position
-
-    def _fan_out(self, publication: PreparedPublication) -> None:
-        channels = self.channels
-        channels.hold_back(publication)
-        self._tick.put_all([c for c in channels.readers(publication.channel) if c.offer(publication)])
 
     # Telling.
 

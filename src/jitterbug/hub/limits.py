@@ -37,9 +37,10 @@ class TokenBucket:
 
     def take(self, now_ns: int) -> bool:
         """Take one token if there is one."""
-        if self.available(now_ns) < 1:
+        full_at_ns = max(self._full_at_ns, now_ns) + self._token_ns
+        if full_at_ns - now_ns > self._span_ns:
             return False
-        self.spend(1, now_ns)
+        self._full_at_ns = full_at_ns
         return True
 
     def next_at_ns(self) -> int:

@@ -8,11 +8,10 @@ from jitterbug.protocol.codes import ByeReason
 class Sink(Protocol):
     """One open wire. Never awaited: back-pressure is a number that is read."""
 
-    def encode(self, parts: list[bytes], frame: bytes, cursor: bytes | None) -> None:
-        """Append a signed frame to ``parts`` in the form of this transport.
+    def encode(self, frame: bytes, cursor: bytes | None) -> bytes:
+        """A signed frame in the form of this transport; several may be joined for one write.
 
         Args:
-            parts: Pieces of the write being gathered.
             frame: The signed frame.
             cursor: Resume cursor after this frame; None = it does not move.
         """

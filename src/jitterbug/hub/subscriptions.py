@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION
 from jitterbug.hub.connection import Connection
+from jitterbug.hub.fan_out import FanOut
 from jitterbug.hub.presence import is_subject
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.tick import Tick
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 class Subscriptions:
     """Subscribes, unsubscribes, and tells who is there."""
 
-    __slots__ = ("_hub", "_tick")
+    __slots__ = ("_fan_out", "_hub", "_tick")
 
-    def __init__(self, hub: "Hub", tick: Tick) -> None:
+    def __init__(self, hub: "Hub", tick: Tick, fan_out: FanOut) -> None:
         self._hub = hub
+        self._fan_out = fan_out
         self._tick = tick
 
     async def subscribe(self, connection: Connection, channel: str, since: Position | None = None) -> bool:
@@ -80,6 +82,7 @@ class Subscriptions:
             return  # it left while the store was asked, or the wire is gone
         # From here to the end nothing waits, so nothing live can slip in between.
         del connection.joining[channel]
+        self._fan_out.settle()  # what it got by way of history, or while waiting for it, does not come once more
         self._hub.channels.complete(channel, connection)
         members: dict[str, Any] = {"ch": channel, "pos": backlog.position.to_json()}
         if since is not None:

@@ -19,6 +19,7 @@ _LOG = logging.getLogger("jitterbug.tick")
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
 
+OnPass = Callable[[Moment], None]
 Deadline = Callable[[Connection, Moment], int | None]
 """Does what is due for a connection; returns when it is due next, monotonic nanoseconds, None = never."""
 
@@ -27,6 +28,7 @@ class Tick:
     """Drains connections and keeps their deadlines.
 
     Attributes:
+        on_pass: Called first in each pass of the loop.
         worst_delay_ns: How late a tick came at most, since somebody last set this to 0.
     """
 
@@ -48,6 +50,7 @@ class Tick:
         self._deadlines = Wheel(self._tick_ns, now_ns)
         self._ready: list[Connection] = []
         self._pass_is_due = False
+        self.on_pass: OnPass = lambda _moment: None
         self.worst_delay_ns = 0
 
     def moment(self) -> Moment:
@@ -59,14 +62,21 @@ class Tick:
         if not connection.in_ready:
             connection.in_ready = True
             self._ready.append(connection)
-            self._schedule_pass()
+            self.wake()
 
     def put_all(self, connections: Iterable[Connection]) -> None:
         """Queue connections that were not queued before; the caller has looked."""
         for connection in connections:
             connection.in_ready = True
             self._ready.append(connection)
-        self._schedule_pass()
+        if self._ready:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have a pass of the loop, if none is due."""
+        if not self._pass_is_due:
+            self._pass_is_due = True
+            asyncio.get_running_loop().call_soon(self.run_ready)
 
     def set_deadline(self, connection: Connection, at_ns: int) -> None:
         """Have :data:`Deadline` called for a connection in the first tick at or after ``at_ns``."""
@@ -74,9 +84,13 @@ class Tick:
 
     def run_ready(self) -> None:
         """Flush everything queued."""
+        moment = self.moment()
+        # Whoever is put up in here is still served in this pass.
+        self._pass_is_due = True
+        self.on_pass(moment)
         self._pass_is_due = False
         ready, self._ready = self._ready, []
-        self._flush(ready, self.moment())
+        self._flush(ready, moment)
 
     def step(self) -> None:
         """Do one tick: deadlines, then those that waited for a token or for this tick, in the order they came."""
@@ -87,7 +101,7 @@ class Tick:
             try:
                 next_ns = self._on_deadline(connection, moment)
             except Exception:
-                _cut(connection)
+                cut(connection)
                 continue
             if next_ns is not None:
                 self._deadlines.add(connection, next_ns)
@@ -109,11 +123,6 @@ class Tick:
             except Exception:
                 _LOG.exception("A tick failed; the next one goes on")
 
-    def _schedule_pass(self) -> None:
-        if self._ready and not self._pass_is_due:
-            self._pass_is_due = True
-            asyncio.get_running_loop().call_soon(self.run_ready)
-
     def _flush(self, connections: list[Connection], moment: Moment) -> None:
         for connection in connections:
             if connection.is_closed:
@@ -121,14 +130,14 @@ class Tick:
             try:
                 wake_ns = connection.flush(moment)
             except Exception:
-                _cut(connection)
+                cut(connection)
                 continue
             if wake_ns is not None and not connection.is_waiting:
                 connection.is_waiting = True
                 self._wakes.add(connection, wake_ns)
 
 
-def _cut(connection: Connection) -> None:
+def cut(connection: Connection) -> None:
     """Cut a wire that raised, so that those after it in the same pass are served."""
     _LOG.exception("Connection %s failed and is cut", connection.conn)
     with contextlib.suppress(Exception):

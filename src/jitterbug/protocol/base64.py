@@ -7,15 +7,16 @@ text is matched against a grammar that only canonical text satisfies before it i
 import base64
 import binascii
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 # 32 bytes are 42 full sextets and 4 bits: the 43rd character has its two low bits clear.
 _TEXT_32: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", re.ASCII)
 
 
-def encode(data: bytes) -> bytes:
-    """Return standard padded base64 as ASCII bytes, without a line end."""
-    return binascii.b2a_base64(data, newline=False)
+encode: Final[Callable[[bytes], bytes]] = partial(binascii.b2a_base64, newline=False)
+"""Standard padded base64 as ASCII bytes, without a line end. No function of ours: every frame is encoded twice."""
 
 
 def is_32(text: object) -> bool:

@@ -7,6 +7,7 @@ code base computes or compares a MAC.
 import hashlib
 import hmac
 import os
+from struct import Struct
 from typing import Any, Final
 
 from jitterbug.errors import CanonicalError
@@ -22,6 +23,7 @@ _INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _NONCE_BYTES: Final = 32
 _POOL_NONCES: Final = 128
+_SPLIT: Final = Struct(f"{_NONCE_BYTES}s" * _POOL_NONCES).unpack
 
 
 class MacKey:
@@ -90,10 +92,7 @@ class NoncePool:
             try:
                 return pool.pop()
             except IndexError:
-                data = os.urandom(_NONCE_BYTES * _POOL_NONCES)
-                pool.extend(
-                    base64.encode(data[start : start + _NONCE_BYTES]) for start in range(0, len(data), _NONCE_BYTES)
-                )
+                pool.extend(map(base64.encode, _SPLIT(os.urandom(_NONCE_BYTES * _POOL_NONCES))))
 
 
 _NONCES: Final = NoncePool()
@@ -106,14 +105,14 @@ class FrameSigner:
         kid: The key id that goes into each frame.
     """
 
-    __slots__ = ("_head", "_key", "_prefix", "kid")
+    __slots__ = ("_head", "_mac", "_prefix", "kid")
 
     def __init__(self, kid: str, secret: bytes | MacKey) -> None:
         """Args: kid: 4 to 96 of ``A-Z a-z 0-9 _ -``. secret: at least 32 bytes. Raises ValueError otherwise."""
         if not frames.is_kid(kid):
             raise ValueError("A key id has 4 to 96 of A-Z a-z 0-9 _ -")
         self.kid: Final = kid
-        self._key = secret if isinstance(secret, MacKey) else MacKey(secret)
+        self._mac = (secret if isinstance(secret, MacKey) else MacKey(secret)).mac
         self._prefix = kid.encode() + b":"
         self._head = b'{"kid":"' + kid.encode() + b'","nonce":"'
 
@@ -140,10 +139,8 @@ class FrameSigner:
             ts: Unix milliseconds in decimal.
         """
         nonce = _NONCES.take()
-        tag = self._key.mac(b"".join((self._prefix, ts, b":", nonce, b":", payload)))
-        return b"".join((
-            self._head, nonce, b'","payload":', payload, b',"sig":"', base64.encode(tag), b'","ts":', ts, b"}"
-        ))  # fmt: skip
+        sig = base64.encode(self._mac(b"".join((self._prefix, ts, b":", nonce, b":", payload))))
+        return b"".join((self._head, nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}"))
 
     def __repr__(self) -> str:
         return f"FrameSigner(kid={self.kid!r})"

@@ -14,10 +14,8 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from jitterbug.clock import Clock, SystemClock
@@ -44,6 +42,9 @@ from jitterbug.telemetry.alerts import Alert, Alerts
 from jitterbug.telemetry.audit.trail import AuditTrail
 from jitterbug.telemetry.events import Fact, FactCode, Facts
 from jitterbug.telemetry.log import log_fact
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 ALERT_LOOK_S: Final = 5.0
 PERFORMANCE_EVERY_S: Final = 60.0
@@ -217,13 +218,15 @@ class Jitterbug:
 
     # Mounting.
 
-    def install(self, app: Starlette, path: str = BASE_PATH) -> None:
+    def install(self, app: "Starlette", path: str = BASE_PATH) -> None:
         """Add the routes to a Starlette or FastAPI application.
 
         Args:
             app: The application.
             path: Where; the browser client must be given the same.
         """
+        from starlette.routing import Mount  # noqa: PLC0415 - only here
+
         app.router.routes.insert(0, Mount(path, app=self.asgi))
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:

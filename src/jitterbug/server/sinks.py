@@ -5,6 +5,7 @@ extension (:mod:`jitterbug.server.uvicorn`). The second works under any ASGI ser
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from starlette.types import Scope, Send
@@ -34,31 +35,25 @@ class Transport(Protocol):
         ...
 
 
-def encode(parts: list[bytes], frame: bytes, cursor: bytes | None) -> None:
-    """Append a frame as one event. It is one line of JSON by construction, so nothing in it can end the line."""
-    if cursor is not None:
-        parts += (b"id: ", cursor, b"\ndata: ", frame, b"\n\n")
-    else:
-        parts += (b"data: ", frame, b"\n\n")
+def encode(frame: bytes, cursor: bytes | None) -> bytes:
+    """A frame as one event. It is one line of JSON by construction, so nothing in it can end the line."""
+    if cursor is None:
+        return b"".join((b"data: ", frame, b"\n\n"))
+    return b"".join((b"id: ", cursor, b"\ndata: ", frame, b"\n\n"))
 
 
 class TransportSink:
     """Writes straight to the transport: no task, no queue, no await between ring and socket."""
 
-    __slots__ = ("_transport",)
+    __slots__ = ("_transport", "pending_bytes", "write")
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        # See jitterbug.hub.sink.Sink. Its own methods, without a call in between: each delivery makes both.
+        self.write: Callable[[bytes], None] = transport.write_chunk
+        self.pending_bytes: Callable[[], int] = transport.get_write_buffer_size
 
     encode = staticmethod(encode)
-
-    def write(self, data: bytes) -> None:
-        """See :class:`jitterbug.hub.sink.Sink`."""
-        self._transport.write_chunk(data)
-
-    def pending_bytes(self) -> int:
-        """See :class:`jitterbug.hub.sink.Sink`."""
-        return self._transport.get_write_buffer_size()
 
     def end(self, reason: ByeReason | None) -> None:  # noqa: ARG002 - said in the bye
         """See :class:`jitterbug.hub.sink.Sink`."""

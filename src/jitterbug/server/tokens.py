@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-import jwt
-
 from jitterbug.clock import Clock
 from jitterbug.config import Secret
 from jitterbug.protocol.codes import ErrorCode
@@ -40,7 +38,7 @@ class Identity:
 class TokenExchange:
     """Verifies tokens: one algorithm, one audience, an end."""
 
-    __slots__ = ("_algorithm", "_audience", "_clock", "_key", "_leeway_s")
+    __slots__ = ("_algorithm", "_audience", "_clock", "_jwt", "_key", "_leeway_s")
 
     def __init__(self, key: Secret, *, algorithm: str, audience: str, clock: Clock, leeway_s: float) -> None:
         """Prepare the exchange.
@@ -52,6 +50,9 @@ class TokenExchange:
             clock: Time by which ``exp`` and ``nbf`` are judged.
             leeway_s: Accepted clock difference, seconds.
         """
+        import jwt  # noqa: PLC0415 - and all of cryptography with it: for those who take tokens
+
+        self._jwt = jwt
         self._key = key
         self._algorithm = algorithm
         self._audience = audience
@@ -74,7 +75,7 @@ class TokenExchange:
         if not 0 < len(token) <= _MAX_TOKEN_CHARS:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "token: empty or too long")
         try:
-            claims: dict[str, Any] = jwt.decode(
+            claims: dict[str, Any] = self._jwt.decode(
                 token,
                 self._key.reveal(),
                 algorithms=[self._algorithm],
@@ -84,7 +85,7 @@ class TokenExchange:
             )
             self._check_times(claims)
             grants = Grants.from_claim(claims.get("jitterbug"))
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (self._jwt.PyJWTError, ValueError, TypeError) as error:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, f"token: {type(error).__name__}: {error}") from None
         subject = claims["sub"]
         if not isinstance(subject, str) or _SUBJECT.fullmatch(subject) is None:

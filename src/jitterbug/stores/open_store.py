@@ -8,7 +8,6 @@ from jitterbug.config import Config
 from jitterbug.errors import SettingError
 from jitterbug.stores.base import Store
 from jitterbug.stores.memory import MemoryStore
-from jitterbug.stores.sqlite import SqliteStore
 
 SQLITE: Final = "sqlite:///"
 
@@ -48,6 +47,8 @@ def open_store(url: str, clock: Clock, config: Config) -> Store:
     }
     if not url.startswith(SQLITE):
         return MemoryStore(clock, **limits)
+    from jitterbug.stores.sqlite import SqliteStore  # noqa: PLC0415 - for those who keep history in a file
+
     store = SqliteStore(Path(url.removeprefix(SQLITE)), clock, **limits)
     store.open()
     return store

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,11 @@ TAKE_TIMEOUT_S: Final = 30
 _BAD_REQUEST_BODY = b'{"error":"invalid request"}'
 
 
+@lru_cache(maxsize=2_048)
+def _chunk_head(length_bytes: int) -> bytes:
+    return b"%x\r\n" % length_bytes
+
+
 class _DirectTransport:
     """Implements :class:`jitterbug.server.sinks.Transport` over a uvicorn connection.
 
@@ -33,19 +39,20 @@ class _DirectTransport:
         is_used: A stream writes here.
     """
 
-    __slots__ = ("_protocol", "get_write_buffer_size", "is_used")
+    __slots__ = ("_is_closing", "_protocol", "_write", "get_write_buffer_size", "is_used")
 
     def __init__(self, protocol: "PushProtocol") -> None:
         self._protocol = protocol
         self.is_used = False
+        self._write = protocol.transport.write
+        self._is_closing = protocol.transport.is_closing
         self.get_write_buffer_size: Callable[[], int] = protocol.transport.get_write_buffer_size
 
     def write_chunk(self, data: bytes) -> None:
         """Write a piece of the body in chunked coding (RFC 9112 §7.1)."""
         self.is_used = True
-        transport = self._protocol.transport
-        if not transport.is_closing():
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        if not self._is_closing():
+            self._write(b"".join((_chunk_head(len(data)), data, b"\r\n")))
 
     def finish(self) -> None:
         """Write the last chunk and close once it is out."""

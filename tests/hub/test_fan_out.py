@@ -1,0 +1,208 @@
+"""The short way from publication to readers: the same frames as by the rings, none twice, none out of turn (R56)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jitterbug.config import Config
+from jitterbug.hub.connection import Connection
+from jitterbug.protocol.codes import ByeReason, Down
+from tests.hub.house import ALICE, FULL_WIRE_BYTES, REALTIME, Client, House
+from tests.looped import in_loop
+
+
+class Pushes:
+    """Counts what was put on rings."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        offer = Connection.offer
+
+        def counting(connection: Connection, publication: Any) -> bool:
+            self.count += 1
+            return offer(connection, publication)
+
+        monkeypatch.setattr(Connection, "offer", counting)
+
+
+@in_loop
+async def test_a_publication_that_comes_alone_is_put_on_no_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, pushes = House(REALTIME), Pushes(monkeypatch)
+    readers = [await house.reader("a") for _ in range(3)]
+    for number in range(5):
+        await house.publish("a", 1, start=number)
+        await house.settle()
+
+    assert pushes.count == 0
+    for reader in readers:
+        assert reader.data() == [0, 1, 2, 3, 4]
+        reader.check_wire()
+
+
+@in_loop
+async def test_several_of_one_pass_leave_in_one_write() -> None:
+    house = House(REALTIME)
+    reader = await house.reader("a", "b")
+    writes = reader.sink.writes
+    for number in range(4):
+        await house.publish("ab"[number % 2], 1, start=number)
+    await house.settle()
+
+    assert reader.sink.writes == writes + 1
+    assert sorted(reader.data()) == [0, 1, 2, 3]
+    reader.check_wire()
+
+
+@in_loop
+async def test_after_a_crowded_pass_the_short_way_is_open_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, pushes = House(REALTIME), Pushes(monkeypatch)
+    reader = await house.reader("a")
+    await house.publish("a", 3)
+    await house.settle()
+    crowded = pushes.count
+    await house.publish("a", 1, start=3)
+    await house.settle()
+
+    assert (crowded, pushes.count) == (3, 3)
+    assert reader.data() == [0, 1, 2, 3]
+
+
+@in_loop
+async def test_who_begins_to_read_before_the_pass_does_not_get_it_twice() -> None:
+    house = House(REALTIME)
+    early = await house.reader("a")
+    late = house.connect(positions={"a": None})
+    await house.settle()
+    await house.hub.publish("a", 0)  # its pass has not come yet
+    assert await house.hub.subscribe(late.connection, "a")
+    await house.settle()
+    await house.publish("a", 1, start=1)
+    await house.settle()
+
+    assert early.data() == [0, 1]
+    assert late.data() == [1]
+    assert len(late.of("msg")) == 1  # the client would drop a second copy and not say so
+    early.check_wire()
+    late.check_wire()
+
+
+@in_loop
+async def test_who_leaves_before_the_pass_does_not_get_it() -> None:
+    house = House(REALTIME)
+    reader = await house.reader("a")
+    await house.hub.publish("a", 0)
+    house.hub.unsubscribe(reader.connection, "a", "asked")
+    await house.settle()
+
+    assert reader.kinds() == ["hello", "subscribed", "unsubscribed"]
+
+
+@pytest.mark.parametrize("end", ["bye", "finish"])
+@in_loop
+async def test_nothing_follows_the_end(end: str) -> None:
+    house = House(REALTIME)
+    reader = await house.reader("a")
+    if end == "bye":
+        house.hub.bye(reader.connection, ByeReason.SHUTDOWN)
+    else:
+        reader.connection.finish()
+    await house.hub.publish("a", 0)
+    await asyncio.sleep(0)
+    await house.hub.publish("a", 1)
+    await house.settle()
+
+    assert reader.data() == []
+
+
+@in_loop
+async def test_nothing_is_signed_with_a_key_that_is_over() -> None:
+    house = House(REALTIME)
+    reader = await house.reader("a")
+    house.clock.advance(ms=reader.key.expires_at_ms - house.clock.now_ms())
+    await house.publish("a", 1)
+    await house.settle()
+    house.clock.advance(ms=1)
+    await house.publish("a", 1, start=1)
+    await house.settle()
+
+    assert len(reader.of("msg")) == 1
+
+
+@in_loop
+async def test_a_full_wire_gets_it_when_it_has_room_again() -> None:
+    house = House(REALTIME)
+    reader, other = await house.reader("a"), await house.reader("a")
+    reader.sink.filled_bytes = FULL_WIRE_BYTES
+    await house.publish("a", 1)
+    await house.settle()
+    assert (reader.data(), other.data()) == ([], [0])
+
+    reader.sink.filled_bytes = 0
+    await house.tick(2)
+    assert reader.data() == [0]
+    reader.check_wire()
+
+
+@pytest.mark.parametrize("config", [Config(), Config(rate_capacity=100, max_frames_per_tick=3)])
+@in_loop
+async def test_tokens_and_the_tick_bound_it_as_they_bound_the_rings(config: Config) -> None:
+    house = House(config)
+    reader = await house.reader("a")
+    count = min(config.rate_capacity, config.max_frames_per_tick)
+    for number in range(count + 5):
+        await house.publish("a", 1, start=number)
+        await house.settle()
+    assert reader.data() == list(range(count))
+    assert reader.connection.backlog == 5
+
+    await house.run_for(6)
+    assert reader.data() == list(range(count + 5))
+    reader.check_wire()
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), st.sampled_from("ab"), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["pass", "tick", "join", "fill", "drain", "ping"]), st.just("a"), st.just(1)),
+    ),
+    max_size=25,
+)
+
+
+@given(steps=steps)
+@in_loop
+async def test_in_any_order_of_passes_ticks_and_joins_each_reader_gets_each_number_once(steps: Any) -> None:
+    house = House(Config.profile("realtime", rate_capacity=1_000))
+    first = await house.reader("a", "b")
+    readers: list[tuple[Client, dict[str, int]]] = [(first, {"a": 0, "b": 0})]
+    published = {"a": 0, "b": 0}
+    for step, channel, count in steps:
+        if step == "publish":
+            await house.publish(channel, count, start=published[channel])
+            published[channel] += count
+        elif step == "pass":
+            await house.settle()
+        elif step == "tick":
+            await house.tick()
+        elif step == "join":
+            reader = house.connect(ALICE, positions={"a": None})
+            readers.append((reader, {"a": published["a"]}))
+            assert await house.hub.subscribe(reader.connection, "a")
+        elif step == "fill":
+            first.sink.filled_bytes = FULL_WIRE_BYTES
+        elif step == "drain":
+            first.sink.filled_bytes = 0
+        else:
+            first.connection.control(Down.ACK, id="1")
+            house.hub.wake(first.connection)
+    first.sink.filled_bytes = 0
+    await house.run_for(1)
+
+    for reader, starts in readers:
+        reader.check_wire()
+        assert len(reader.of("msg")) == len(reader.data())
+        for channel, start in starts.items():
+            assert reader.data(channel) == list(range(start, published[channel]))
