@@ -6,7 +6,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from jitterbug.config import Config
+from jitterbug.config import Config, PublisherKey, Secret
 from jitterbug.errors import SecurityError
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.policy import allow_all
@@ -15,6 +15,7 @@ from jitterbug.hub.upstream import _Keys
 from jitterbug.protocol import FrameVerifier, base64
 from jitterbug.protocol.keys import RootKey, RootKeys
 from jitterbug.protocol.verifying import authenticate
+from jitterbug.server.publishers import Publishers
 from jitterbug.stores.memory import MemoryStore
 from jitterbug.testing import ManualClock
 from timing.comparison import Call, Comparison, Pair
@@ -67,26 +68,26 @@ def verifier_batch(make: MakePair, count: int) -> tuple[Call, list[Pair]]:
 
 
 def publisher_batch(make: MakePair, count: int) -> tuple[Call, list[Pair]]:
-    """A hub's root key, which back ends sign with."""
+    """A hub's root key, which back ends sign with, beside a publisher key."""
     kid, secret = new_kid(), os.urandom(_SECRET_BYTES)
-    roots = RootKeys(RootKey(kid, secret))
-    call = partial(authenticate, now_ms=NOW_MS, keys=roots, skew_ms=_SKEW_MS, max_frame_bytes=_MAX_FRAME_BYTES)
+    other = PublisherKey(Secret(os.urandom(_SECRET_BYTES)), ("orders/**",))
+    keys = Publishers(hub_with(RootKey(kid, secret)), {new_kid(): other})
+    call = partial(authenticate, now_ms=NOW_MS, keys=keys, skew_ms=_SKEW_MS, max_frame_bytes=_MAX_FRAME_BYTES)
     return call, [make(kid, secret) for _ in range(count)]
+
+
+def hub_with(root: RootKey) -> Hub:
+    """A hub that does not run."""
+    clock = ManualClock(NOW_MS)
+    config = Config(development=True, rate_capacity=1_000_000)
+    return Hub(config, clock=clock, store=MemoryStore(clock), roots=RootKeys(root), rule=allow_all)
 
 
 class HubSide:
     """A hub, one session, and frames of it: every frame under a key of its own."""
 
     def __init__(self) -> None:
-        clock = ManualClock(NOW_MS)
-        config = Config(development=True, rate_capacity=1_000_000)
-        self._hub = Hub(
-            config,
-            clock=clock,
-            store=MemoryStore(clock),
-            roots=RootKeys(RootKey(new_kid(), os.urandom(_SECRET_BYTES))),
-            rule=allow_all,
-        )
+        self._hub = hub_with(RootKey(new_kid(), os.urandom(_SECRET_BYTES)))
         self._session, self._stranger = Session(new_kid()), Session(new_kid())
 
     def call(self, data: bytes) -> None:

@@ -33,6 +33,18 @@ class Secret:
         raise TypeError("Secrets are not pickled.")
 
 
+class PublisherKey(NamedTuple):
+    """A key of a back end that may publish on some channels only.
+
+    Attributes:
+        secret: At least 32 bytes.
+        channels: Patterns of channel names, at least one.
+    """
+
+    secret: Secret
+    channels: tuple[str, ...]
+
+
 class HistoryRule(NamedTuple):
     """How much history the channels of a pattern keep.
 
@@ -74,6 +86,7 @@ class Config:
         hmac_key_id, hmac_secret: The root key, at least 32 bytes; None only in development or in a mounted hub,
             where a random one lives as long as the process.
         hmac_previous_keys: Root keys still accepted, by kid, while a root key is being rotated.
+        publisher_keys: Keys of back ends that publish, by kid, beside the root keys; each names its channels.
         skew_ms, replay_window_ms: Accepted clock difference, and how long nonces are remembered (R32, R33).
         key_ttl_s: Life of an ephemeral key, seconds (R38).
         rate_capacity, rate_refill_per_s: Token bucket of a connection (R51, R52).
@@ -98,6 +111,7 @@ class Config:
     hmac_key_id: str | None = None
     hmac_secret: Secret | None = None
     hmac_previous_keys: Mapping[str, Secret] = field(default_factory=dict)
+    publisher_keys: Mapping[str, PublisherKey] = field(default_factory=dict)
     skew_ms: int = _number("HMAC_CLOCK_SKEW_MS", 5_000, 0, 300_000)
     replay_window_ms: int = _number("HMAC_REPLAY_WINDOW_MS", 10_000, 1, 3_600_000)
     key_ttl_s: float = _number("KEY_TTL_S", 600, 1, 86_400)
@@ -151,6 +165,7 @@ class Config:
             if origin in {"*", "null"} or "*" in origin:
                 raise SettingError("ALLOWED_ORIGINS", "holds a wildcard", remedy="List each origin in full.")
         self._check_history_rules()
+        self._check_publisher_keys()
         for name, patterns in self._pattern_lists().items():
             try:
                 list(map(compile_pattern, patterns))
@@ -160,6 +175,20 @@ class Config:
 
     def _pattern_lists(self) -> dict[str, tuple[str, ...]]:
         return {"PRESENCE": self.presence, "SUBSCRIBE": self.subscribe, "PUBLISH": self.publish}
+
+    def _check_publisher_keys(self) -> None:
+        """Each has a name of its own, and names channels."""
+        setting = "PUBLISHER_KEYS"
+        if self.publisher_keys.keys() & {self.hmac_key_id, *self.hmac_previous_keys}:
+            raise SettingError(setting, "has the key id of a root key", remedy="Give each key an id of its own.")
+        for key in self.publisher_keys.values():
+            try:
+                named = [compile_pattern(text) for text in key.channels]
+            except ValueError:
+                named = []
+            if not named:
+                remedy = "Write kid:base64:orders/**, several patterns with | between them."
+                raise SettingError(setting, "has a key that names no channels", remedy=remedy)
 
     def _check_history_rules(self) -> None:
         """Each rule keeps to the ranges of HISTORY_SIZE and HISTORY_TTL_S, and names channels."""

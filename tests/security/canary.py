@@ -61,6 +61,7 @@ class Canary:
         self.secrets = {
             "root": b"canary\x00\xff" + os.urandom(24),
             "previous": os.urandom(24) + b"\xfe\x01yranac",
+            "publisher": b"canary\x00\xfe" + os.urandom(24),
             "tokens": f"canary-{os.urandom(24).hex()}".encode(),
         }
         self.production = production
@@ -78,6 +79,7 @@ class Canary:
             "HMAC_KEY_ID": ROOT_KID,
             "HMAC_SECRET": b64(self.secrets["root"]),
             "HMAC_PREVIOUS_KEYS": f"canary-root-2025:{b64(self.secrets['previous'])}",
+            "JITTERBUG_PUBLISHER_KEYS": f"canary-publisher:{b64(self.secrets['publisher'])}:news/*",
         }
         if self.production:
             environ |= {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jitterbug import Jitterbug
-from jitterbug.config import Secret
+from jitterbug.config import PublisherKey, Secret
 from jitterbug.protocol.codes import Down
 from jitterbug.protocol.publication import largest_frame_bytes
 from jitterbug.protocol.signing import FrameSigner
@@ -18,7 +18,7 @@ from tests.server.serving import Running
 from tests.server.visitor import Visitor
 
 Visit = Callable[..., Visitor]
-SECRET, PREVIOUS = bytes(range(32)), bytes(range(100, 140))
+SECRET, PREVIOUS, WAREHOUSE = bytes(range(32)), bytes(range(100, 140)), bytes(range(50, 90))
 _serial = itertools.count(1)
 
 
@@ -26,7 +26,10 @@ _serial = itertools.count(1)
 def hub(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A hub with a root key of its own and one that is being rotated out."""
     config = development(
-        hmac_key_id="back-end", hmac_secret=Secret(SECRET), hmac_previous_keys={"before": Secret(PREVIOUS)}
+        hmac_key_id="back-end",
+        hmac_secret=Secret(SECRET),
+        hmac_previous_keys={"before": Secret(PREVIOUS)},
+        publisher_keys={"warehouse": PublisherKey(Secret(WAREHOUSE), ("stock/*", "orders/**"))},
     )
     running = serving.start(request.param, Jitterbug(config=config))
     yield running
@@ -65,6 +68,37 @@ def test_a_back_end_publishes_and_learns_the_position(hub: Running, visit: Visit
 def test_the_previous_root_key_still_works(hub: Running, visit: Visit, channel: str) -> None:
     """PROTOCOL §2: ``HMAC_PREVIOUS_KEYS``, while a root key is being rotated."""
     assert post(visit(hub), signed(publication(channel), "before", PREVIOUS)).status_code == 200
+
+
+@pytest.mark.parametrize("channel", ["stock/1", "orders/a/b"])
+def test_a_publisher_key_publishes_on_its_channels(hub: Running, visit: Visit, channel: str) -> None:
+    """PROTOCOL §6: a publisher key from the configuration names its channels."""
+    answered = post(visit(hub), signed(publication(channel), "warehouse", WAREHOUSE))
+    assert answered.status_code == 200
+    assert answered.json()["ch"] == channel
+
+
+@pytest.mark.parametrize("channel", ["stock", "stock/1/2", "news", "$sys/alerts"])
+def test_a_publisher_key_publishes_nowhere_else(hub: Running, visit: Visit, channel: str) -> None:
+    """And the answer is that of a key that is not there."""
+    refused = post(visit(hub), signed(publication(channel), "warehouse", WAREHOUSE))
+    unknown = post(visit(hub), signed(publication(channel), "nobody-here", WAREHOUSE))
+
+    assert_refused(refused, 401)
+    assert refused.content == unknown.content
+
+
+@pytest.mark.parametrize("secret", [SECRET, PREVIOUS])
+def test_a_publisher_keys_name_is_nothing_without_its_secret(hub: Running, visit: Visit, secret: bytes) -> None:
+    assert_refused(post(visit(hub), signed(publication("stock/1"), "warehouse", secret)), 401)
+
+
+def test_a_publisher_key_opens_no_stream(hub: Running, visit: Visit) -> None:
+    """It derives nothing: only root keys make session keys."""
+    visitor = visit(hub)
+    visitor.log_in()
+    body = b'{"kid":"warehouse","channels":{"stock/1":null}}'
+    assert_refused(visitor.post("/stream", body), 401)
 
 
 def test_the_same_frame_again_is_refused(hub: Running, visit: Visit, channel: str) -> None:

@@ -67,6 +67,7 @@ def test_every_name_of_the_contract_is_known() -> None:
         "JITTERBUG_HISTORY_TTL_S",
         "JITTERBUG_HISTORY_RULES",
         "JITTERBUG_PRESENCE",
+        "JITTERBUG_PUBLISHER_KEYS",
         "JITTERBUG_SUBSCRIBE",
         "JITTERBUG_PUBLISH",
         "JITTERBUG_KEYS_PER_MINUTE",

@@ -4,7 +4,6 @@ Frames are made and signed when they are sent, so ``seq`` has no holes and nothi
 wire: the hub's own frames first (their budget is their own), then history, then live publications.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -90,9 +89,10 @@ class Connection:
         self._signer = signer
         self._sink = sink
         self._seq = 0
-        self._control: deque[tuple[Down, dict[str, Any], bool, Callable[[], None] | None]] = deque()
+        # Lists, not deques, which take 700 bytes when empty: both are mostly that, and short.
+        self._control: list[tuple[Down, dict[str, Any], bool, Callable[[], None] | None]] = []
         self._control_bucket = TokenBucket(_CONTROL_BURST, _CONTROL_PER_S)
-        self._catchup: deque[PreparedPublication] = deque()
+        self._catchup: list[PreparedPublication] = []
         self._ring = Ring(config.buffer_frames)
         self._bucket = TokenBucket(config.rate_capacity, config.rate_refill_per_s)
         self._per_tick = config.max_frames_per_tick
@@ -161,7 +161,7 @@ class Connection:
         for told in [told for told in self._presence if told[0] == channel]:
             del self._presence[told]
         self._ring.discard_channel(channel)
-        self._catchup = deque(item for item in self._catchup if item.channel != channel)
+        self._catchup = [item for item in self._catchup if item.channel != channel]
 
     def rekey(self, signer: FrameSigner, expires_at_ms: int) -> None:
         """Switch keys: ``rekey`` is the last frame under the old one (PROTOCOL §2)."""
@@ -256,7 +256,7 @@ class Connection:
         while self._control:
             if not self._control_bucket.take(moment.now_ns):
                 return self._control_bucket.next_at_ns()
-            kind, members, moves_cursor, then = self._control.popleft()
+            kind, members, moves_cursor, then = self._control.pop(0)
             self._append(parts, moment, kind, members, self._cursor() if moves_cursor else None)
             if then is not None:
                 then()
@@ -287,11 +287,11 @@ class Connection:
         if count > 0:
             self._bucket.spend(count, moment.now_ns)
             self._sent_in_tick += count
-            for _ in range(min(count, len(catchup))):
-                publication = catchup.popleft()
-                parts.append(self._encode_publication(moment.ts, publication, publication.recovered_tail()))
-                count -= 1
-                waiting -= 1
+            parts += [self._encode_publication(moment.ts, item, item.recovered_tail()) for item in catchup[:count]]
+            recovered = min(count, len(catchup))
+            del catchup[:recovered]
+            count -= recovered
+            waiting -= recovered
             if self._gaps and not catchup:
                 self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(min(count, len(ring))):

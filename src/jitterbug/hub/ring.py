@@ -6,7 +6,7 @@ from jitterbug.protocol.publication import PreparedPublication
 
 
 class Ring:
-    """At most ``capacity`` publications, by reference.
+    """At most ``capacity`` publications, by reference. An empty one takes next to no memory: nearly all are empty.
 
     Attributes:
         dropped: How many were dropped since the connection opened.
@@ -18,11 +18,13 @@ class Ring:
         """Args: capacity: publications, at least 1."""
         self.capacity = capacity
         self.dropped = 0
-        self._items: deque[PreparedPublication] = deque()
+        self._items: deque[PreparedPublication] | None = None
 
     def push(self, publication: PreparedPublication) -> PreparedPublication | None:
         """Append; return the oldest when it had to go."""
         items = self._items
+        if items is None:
+            items = self._items = deque()
         items.append(publication)
         if len(items) <= self.capacity:
             return None
@@ -31,15 +33,21 @@ class Ring:
 
     def pop(self) -> PreparedPublication:
         """Take the oldest. Raises IndexError when empty."""
-        return self._items.popleft()
+        if self._items is None:
+            raise IndexError("nothing waits")
+        publication = self._items.popleft()
+        if not self._items:
+            self._items = None
+        return publication
 
     def discard_channel(self, channel: str) -> None:
         """Forget what waits of a channel: its subscription ended."""
-        self._items = deque(item for item in self._items if item.channel != channel)
+        if self._items is not None:
+            self._items = deque(item for item in self._items if item.channel != channel) or None
 
     def clear(self) -> None:
         """Forget all of it."""
-        self._items.clear()
+        self._items = None
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) if self._items is not None else 0

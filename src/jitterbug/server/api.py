@@ -114,11 +114,13 @@ class Api:
         return answer(members)
 
     async def publish(self, request: Request) -> Response:
-        """``POST BASE/publish``: a frame signed by a trusted back end with a root key."""
+        """``POST BASE/publish``: a frame signed by a trusted back end with a root key, or a key for its channels."""
         push = self._push
         body = await read_json(request.scope, request.receive, push.config.max_frame_bytes)
         frame = await self._authentic(body, request)
         channel, data, publication_id = _publication(frame.payload)
+        if not push.publishers.allow(frame.kid, channel):
+            raise RefusedRequest(ErrorCode.UNAUTHORIZED, "publish: not a channel of this key")
         try:
             # One back end's ids mean nothing under another's key.
             position = await push.hub.publish(channel, data, publication_id=f"{frame.kid}:{publication_id}")
@@ -137,7 +139,7 @@ class Api:
         push = self._push
         now_ms = push.clock.now_ms()
         verdict: Authentic | Refused = authenticate(
-            body, now_ms, push.hub.roots, skew_ms=push.config.skew_ms, max_frame_bytes=push.config.max_frame_bytes
+            body, now_ms, push.publishers, skew_ms=push.config.skew_ms, max_frame_bytes=push.config.max_frame_bytes
         )
         reason = verdict.reason.value if isinstance(verdict, Refused) else None
         if isinstance(verdict, Authentic) and verdict.ts < push.started_at_ms:

@@ -33,6 +33,7 @@ from jitterbug.protocol.position import Position
 from jitterbug.server import grants
 from jitterbug.server.drain import drain, server_told_to_stop
 from jitterbug.server.limits import EndpointLimits
+from jitterbug.server.publishers import Publishers
 from jitterbug.server.routes import Routes
 from jitterbug.server.sessions import OwnSessions, Resolver
 from jitterbug.server.tokens import TokenExchange
@@ -126,6 +127,7 @@ class Jitterbug:
         self.hub.emitters.add(
             "performance", self.hub.tell_performance, every_s=PERFORMANCE_EVERY_S, channel=PERFORMANCE
         )
+        self.publishers = Publishers(self.hub, self.config.publisher_keys)
         self.upstream = Upstream(self.hub)
         self.limits = EndpointLimits(self.config, store)
         self._routes = Routes(self)
@@ -242,7 +244,7 @@ class Jitterbug:
     # Change.
 
     def adopt(self, config: Config) -> None:
-        """Take over root keys and allowed origins from other settings, with every stream left open.
+        """Take over keys and allowed origins from other settings, with every stream left open.
 
         To rotate a root key, give the new one with the old one among the previous keys. What signed with a key that is
         no longer there ends at once: its streams come back under a new key. Anything else in ``config`` is not looked
@@ -250,6 +252,7 @@ class Jitterbug:
         """
         if config.hmac_secret is not None:
             self.hub.replace_roots(root_keys(config))
+        self.publishers = Publishers(self.hub, config.publisher_keys)
         self.allowed_origins = config.allowed_origins
 
     # Use.

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -24,17 +25,18 @@ _LOOPBACK_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5
 
 
 HANDSHAKE: Final = "jitterbug.handshake"
-"""Key in a scope: whether it was a WebSocket's."""
+"""Key in a scope that was a WebSocket's."""
 
 
 def as_http(scope: Scope) -> Scope:
     """The scope of a request, or of a WebSocket handshake as the GET that it is, so that both pass the same checks."""
     if scope["type"] == "http":
-        return {**scope, HANDSHAKE: False}
+        return scope
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
     return {**scope, "type": "http", "method": "GET", "scheme": scheme, HANDSHAKE: True}
 
 
+@lru_cache(maxsize=1_024)
 def is_loopback(address: str | None) -> bool:
     """Tell whether a client address is this machine."""
     if address is None:

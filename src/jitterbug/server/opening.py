@@ -1,7 +1,6 @@
 """What a stream and a WebSocket have in common: who may open one, on which channels, and how many at once."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
@@ -11,6 +10,7 @@ from starlette.types import Scope
 
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION, is_channel
 from jitterbug.hub.connection import Connection
+from jitterbug.hub.hub import Hub
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.sink import Sink
 from jitterbug.protocol.codes import Down, ErrorCode
@@ -19,6 +19,7 @@ from jitterbug.protocol.position import Position, decode_cursor
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.handshake import client_address
+from jitterbug.server.limits import EndpointLimits
 from jitterbug.telemetry.events import Fact, FactCode
 
 if TYPE_CHECKING:
@@ -92,25 +93,14 @@ class Gate:
             raise NotNowError
         return Opening(session, kid, key, channels, address)
 
-    @contextlib.contextmanager
-    def counted(self, opening: Opening) -> Iterator[None]:
+    def counted(self, opening: Opening) -> "Counted":
         """Count a wire against its address while it is open."""
-        limits = self._push.limits
-        limits.connection_opened(opening.address)
-        try:
-            yield
-        finally:
-            limits.connection_closed(opening.address)
+        return Counted(self._push.limits, opening.address)
 
-    @contextlib.contextmanager
-    def opened(self, opening: Opening, sink: Sink) -> Iterator[Connection]:
+    def opened(self, opening: Opening, sink: Sink) -> "Opened":
         """A connection of the hub, which forgets it at the end."""
         hub = self._push.hub
-        connection = hub.open(opening.session, opening.kid, opening.key, sink, opening.address)
-        try:
-            yield connection
-        finally:
-            hub.close(connection, "gone")
+        return Opened(hub, hub.open(opening.session, opening.kid, opening.key, sink, opening.address))
 
     async def subscribe(self, connection: Connection, channels: Mapping[str, Position | None]) -> None:
         """Subscribe to what was asked for with the request; what may not be read is answered like what is not there."""
@@ -133,3 +123,38 @@ class Gate:
                 request_id=request_id,
             )
         )
+
+
+# Classes, not generators: every idle stream holds one of each, and a generator's is five times as large.
+
+
+class Counted:
+    """A wire in the count of its address, as long as the ``with`` block lasts."""
+
+    __slots__ = ("_address", "_limits")
+
+    def __init__(self, limits: EndpointLimits, address: str | None) -> None:
+        self._limits = limits
+        self._address = address
+
+    def __enter__(self) -> None:
+        self._limits.connection_opened(self._address)
+
+    def __exit__(self, *_error: object) -> None:
+        self._limits.connection_closed(self._address)
+
+
+class Opened:
+    """A connection that the hub forgets when the ``with`` block ends."""
+
+    __slots__ = ("_connection", "_hub")
+
+    def __init__(self, hub: Hub, connection: Connection) -> None:
+        self._hub = hub
+        self._connection = connection
+
+    def __enter__(self) -> Connection:
+        return self._connection
+
+    def __exit__(self, *_error: object) -> None:
+        self._hub.close(self._connection, "gone")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from jitterbug.config import Config, Secret
+from jitterbug.config import Config, PublisherKey, Secret
 from jitterbug.errors import SettingError
 from jitterbug.server.rules import check_rules
 from jitterbug.settings import Settings, names
@@ -20,13 +20,14 @@ _TAKEN_OVER: Final = {
     "hmac_key_id": names.HMAC_KEY_ID,
     "hmac_secret": names.HMAC_SECRET,
     "hmac_previous_keys": names.HMAC_PREVIOUS_KEYS,
+    "publisher_keys": names.PUBLISHER_KEYS,
     "allowed_origins": names.ALLOWED_ORIGINS,
 }
 Read = Callable[[], Settings]
 
 
 class Reload:
-    """Root keys and allowed origins change; whatever else differs is told to need a restart."""
+    """Root keys, publisher keys and allowed origins change; whatever else differs is told to need a restart."""
 
     def __init__(self, read: Read, settings: Settings, push: "Jitterbug") -> None:
         """Start from the settings in force.
@@ -84,6 +85,8 @@ def _plain(value: Any) -> Any:
     """Secrets compare by what they are only when they are looked into."""
     if isinstance(value, Secret):
         return value.reveal()
+    if isinstance(value, PublisherKey):
+        return value.secret.reveal(), value.channels
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     return value

@@ -123,7 +123,7 @@ class Routes:
         else:
             check_tls(scope, always=push.requires_tls)
         methods = _PATHS.get(path)
-        if methods is None or (path != "/ws" and scope[HANDSHAKE]):
+        if methods is None or (path != "/ws" and HANDSHAKE in scope):
             raise RefusedRequest(ErrorCode.INVALID, "no such path", status=404)
         request = Request(scope, receive)
         request.state.request_id = request_id
@@ -155,7 +155,7 @@ class Routes:
             await self._stream(scope, receive, send, session, request_id, headers)
             return None
         if path == "/ws":
-            if not scope[HANDSHAKE]:
+            if HANDSHAKE not in scope:
                 raise RefusedRequest(ErrorCode.INVALID, "no WebSocket handshake")
             await self._websocket(scope, receive, send, session, request_id, headers)
             return None

@@ -14,6 +14,7 @@ _MAY_BE_EMPTY: Final = frozenset(
         names.TRUSTED_PROXIES,
         names.ALLOWED_ORIGINS,
         names.HMAC_PREVIOUS_KEYS,
+        names.PUBLISHER_KEYS,
         names.HISTORY_RULES,
         names.PRESENCE,
         names.SUBSCRIBE,
@@ -79,6 +80,7 @@ def _config(texts: Mapping[str, str], *, development: bool) -> Config:
     changes["hmac_previous_keys"] = secrets.previous(
         names.HMAC_PREVIOUS_KEYS, texts.get(names.HMAC_PREVIOUS_KEYS, ""), root[0] if root else None
     )
+    changes["publisher_keys"] = secrets.publishers(names.PUBLISHER_KEYS, texts.get(names.PUBLISHER_KEYS, ""))
     changes["allowed_origins"] = values.origins(names.ALLOWED_ORIGINS, texts.get(names.ALLOWED_ORIGINS, ""))
     changes["trusted_proxies"] = values.networks(names.TRUSTED_PROXIES, texts.get(names.TRUSTED_PROXIES, ""))
     changes["history_rules"] = values.history_rules(names.HISTORY_RULES, texts.get(names.HISTORY_RULES, ""))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
-from jitterbug.config import Secret
+from jitterbug.config import PublisherKey, Secret
 from jitterbug.errors import SettingError
 from jitterbug.protocol import base64, frames
 from jitterbug.protocol.signing import SECRET_BYTES
@@ -55,6 +55,25 @@ def is_repetitive(data: bytes) -> bool:
     if any(data[unit:] == data[:-unit] for unit in range(1, min(len(data) // 2, _LONGEST_UNIT_BYTES) + 1)):
         return True
     return len({(after - before) % 256 for before, after in pairwise(data)}) == 1
+
+
+def publishers(name: str, text: str) -> Mapping[str, PublisherKey]:
+    """Read ``kid:base64:pattern|pattern,…``: keys of back ends, each with its channels.
+
+    Args:
+        name: The setting, for messages.
+        text: Its value; empty = none.
+    """
+    keys: dict[str, PublisherKey] = {}
+    for item in values.items(text):
+        kid, encoded, channels = [*item.split(":", 2), "", ""][:3]
+        if not channels:
+            remedy = "Write kid:base64:orders/**, several patterns with | between them."
+            raise SettingError(name, "is not a list of kid:secret:channels", remedy=remedy)
+        if kid in keys:
+            raise SettingError(name, "has a key id twice", remedy="Give each key an id of its own.")
+        keys[key_id(name, kid)] = PublisherKey(secret(name, encoded), tuple(channels.split("|")))
+    return keys
 
 
 def previous(name: str, text: str, current: str | None) -> Mapping[str, Secret]:

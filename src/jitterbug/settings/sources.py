@@ -8,8 +8,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-from dotenv.parser import parse_stream
-
 from jitterbug.errors import SettingError
 from jitterbug.settings import names
 
@@ -71,6 +69,8 @@ def _dotenv(path: Path) -> Iterator[tuple[str, str]]:
     text = _read(path)
     if text is None:
         return
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - for those who have the file
+
     for line in parse_stream(StringIO(text, newline="")):
         if line.error:
             raise SettingError(

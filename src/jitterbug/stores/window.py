@@ -4,7 +4,8 @@ The ``limits`` package has this too, but its asyncio memory storage walks all it
 single hit: ten thousand clients that come back at once would cost a hundred million of them.
 """
 
-from collections import OrderedDict, deque
+from bisect import bisect_right
+from collections import OrderedDict
 from typing import Final
 
 _NS_PER_S: Final = 1_000_000_000
@@ -16,7 +17,7 @@ class MovingWindows:
     __slots__ = ("_hits", "_longest_ns", "_max_keys")
 
     def __init__(self, max_keys: int = 100_000) -> None:
-        self._hits: OrderedDict[str, deque[int]] = OrderedDict()
+        self._hits: OrderedDict[str, list[int]] = OrderedDict()
         self._max_keys = max_keys
         self._longest_ns = 0
 
@@ -37,12 +38,12 @@ class MovingWindows:
         self._forget(now_ns - self._longest_ns)
         hits = self._hits.get(key)
         if hits is None:
-            hits = self._hits[key] = deque()
+            hits = self._hits[key] = []
             if len(self._hits) > self._max_keys:
                 self._hits.popitem(last=False)
         self._hits.move_to_end(key)
-        while hits and hits[0] <= now_ns - window_ns:
-            hits.popleft()
+        over = bisect_right(hits, now_ns - window_ns)
+        del hits[:over]
         if len(hits) >= limit:
             return (hits[0] + window_ns - now_ns) / _NS_PER_S
         hits.append(now_ns)

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jitterbug.server.answers import common_headers
 from jitterbug.server.sinks import EXTENSION
+from jitterbug.server.uvicorn.light import LightEvent, LightFlowControl, Pipeline
 
 _CLOSE_GRACE_S = 0.5
 _SEND_BUFFER_BYTES: Final = 65_536
@@ -73,18 +74,26 @@ class PushProtocol(HttpToolsProtocol):
         is_production: Refusals made here have HSTS, as all others.
     """
 
+    # Slots beside uvicorn's dictionary, which would double in size for them on every connection.
+    __slots__ = ("_before", "_direct", "_head_bytes", "_head_timer", "_heads", "_request_bytes", "_take_timer")
     is_production = False
-    _direct: _DirectTransport | None = None
-    _before: _DirectTransport | None = None
-    _heads = 0
-    _head_bytes = 0
-    _request_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
-    _take_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Args: args, options: uvicorn's."""
+        super().__init__(*args, **options)
+        self._direct: _DirectTransport | None = None
+        self._before: _DirectTransport | None = None
+        self._heads = 0
+        self._head_bytes = 0
+        self._request_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._take_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start a connection, with a small buffer in the kernel."""
         super().connection_made(transport)
+        self.flow = LightFlowControl(transport)
+        self.pipeline = Pipeline()  # type: ignore[assignment]  # as much of a deque as is asked of it
         self._await_head()
         accepted = transport.get_extra_info("socket")
         if accepted is not None:
@@ -182,7 +191,10 @@ class PushProtocol(HttpToolsProtocol):
         if self._before is not None and self._before.is_used:
             self.transport.abort()
         else:
+            before = self.cycle
             super().on_headers_complete()
+            if self.cycle is not before:
+                self.cycle.message_event = LightEvent()  # type: ignore[assignment]  # its task has not begun
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a stranger could fill the log with it."""
@@ -202,4 +214,5 @@ class PushProtocol(HttpToolsProtocol):
 class ProductionProtocol(PushProtocol):
     """The same for a hub that is reached over HTTPS."""
 
+    __slots__ = ()
     is_production = True

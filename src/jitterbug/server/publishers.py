@@ -1,0 +1,30 @@
+"""Who signs for ``POST BASE/publish``: root keys for any channel, publisher keys for theirs (PROTOCOL §6)."""
+
+from collections.abc import Mapping
+
+from jitterbug.config import PublisherKey
+from jitterbug.hub.hub import Hub
+from jitterbug.patterns import compile_pattern
+from jitterbug.protocol.verifying import StaticKeys, VerifyKey
+
+
+class Publishers:
+    """The keys of back ends, as a verifier's lookup."""
+
+    __slots__ = ("_channels", "_hub", "_keys")
+
+    def __init__(self, hub: Hub, keys: Mapping[str, PublisherKey]) -> None:
+        """Args: keys: by kid. Raises ValueError for a malformed kid, a short key, or what is no pattern."""
+        self._hub = hub
+        self._keys = StaticKeys({kid: key.secret.reveal() for kid, key in keys.items()})
+        self._channels = {kid: [compile_pattern(text) for text in key.channels] for kid, key in keys.items()}
+
+    def find(self, kid: str) -> VerifyKey:
+        """Look the key up; a decoy when it is not there. All are compared, whichever it is (PROTOCOL §1 step 4)."""
+        root, own = self._hub.roots.find(kid), self._keys.find(kid)
+        return (root, own)[root.is_decoy]
+
+    def allow(self, kid: str, channel: str) -> bool:
+        """Whether a key that verified may publish on a channel."""
+        patterns = self._channels.get(kid)
+        return patterns is None or any(pattern.fullmatch(channel) for pattern in patterns)
