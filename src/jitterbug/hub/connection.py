@@ -212,7 +212,8 @@ class Connection:
         """
         if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
             return False
-        if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+        sink = self._sink
+        if sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return False
         if self._tick != moment.tick:
             self._tick = moment.tick
@@ -222,7 +223,7 @@ class Connection:
         self._sent_in_tick += 1
         event = self._encode_publication(moment.ts, publication, publication.tail)
         self._written_bytes += len(event)
-        self._sink.write(event)
+        sink.write(event)
         return True
 
     def flush(self, moment: Moment) -> int | None:
