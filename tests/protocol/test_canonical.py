@@ -279,3 +279,34 @@ def test_a_canonical_error_is_a_value_error_with_a_code() -> None:
     assert isinstance(caught.value, JitterbugError)
     assert caught.value.code == "JB_CANONICAL"
     assert "nope" not in str(caught.value)
+
+
+names = st.text(st.characters(max_codepoint=127), max_size=8)
+fractions = st.floats(0.001, 1e15).filter(lambda number: not number.is_integer())
+members = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.booleans(),
+    st.none(),
+    st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
+    fractions,
+)
+plain_values = st.recursive(members, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=12)
+
+
+@given(value=st.dictionaries(names, plain_values))
+@example(value={"text": "".join(map(chr, range(0x100))) + "\u2028\u2029\ufeff\U0001f600", "rate": 0.001})
+def test_what_the_hub_made_up_is_written_as_by_the_book(value: dict[str, Any]) -> None:
+    """The short way gives the bytes of RFC 8785 for all it is meant for."""
+    assert canonical.encode_plain(value) == canonical.encode(value)
+
+
+@pytest.mark.parametrize("value", [{"a": "\ud800"}, {"a": ["b", {"c": "\udfff"}]}])
+def test_half_a_character_is_refused_the_short_way_too(value: dict[str, Any]) -> None:
+    with pytest.raises(CanonicalError):
+        canonical.encode_plain(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_the_short_way_writes_no_number_that_json_has_not(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        canonical.encode_plain({"a": value})

@@ -104,7 +104,12 @@ class Connection:
         self._written_bytes = 0
         self._taken_bytes = 0
         self._stalled_since_ns = now_ns
-        limits = {"burst": config.rate_capacity, "frame": config.max_frame_bytes, "rate": config.rate_refill_per_s}
+        rate = config.rate_refill_per_s
+        limits = {
+            "burst": config.rate_capacity,
+            "frame": config.max_frame_bytes,
+            "rate": int(rate) if rate == int(rate) else rate,
+        }
         unusual: dict[str, Any] = (
             {} if config.heartbeat_s == USUAL_HEARTBEAT_S else {"hb": int(config.heartbeat_s * 1_000)}
         )
@@ -270,7 +275,7 @@ class Connection:
         payload = {**members, "conn": self.conn, "seq": self._seq, "t": kind.value}
         if kind in {Down.HELLO, Down.HB}:
             payload["serverTime"] = moment.now_ms
-        parts.append(self._sink.encode(self._signer.seal(canonical.encode(payload), moment.ts), cursor))
+        parts.append(self._sink.encode(self._signer.seal(canonical.encode_plain(payload), moment.ts), cursor))
 
     def _drain_publications(self, parts: list[bytes], moment: Moment) -> int | None:
         if self._gaps and not self._catchup:

@@ -15,6 +15,9 @@ import rfc8785
 from jitterbug.errors import CanonicalError
 from jitterbug.protocol.codes import MAX_DEPTH, MAX_SAFE_INTEGER
 
+_PLAIN: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
 _SHORT_INTEGER: Final = 15
 """Decimal digits that always fit a double exactly."""
 
@@ -35,6 +38,22 @@ def encode(value: Any) -> bytes:
     if exceeds_depth(data, MAX_DEPTH):
         raise CanonicalError(f"The value is nested deeper than {MAX_DEPTH}.")
     return data
+
+
+def encode_plain(value: dict[str, Any]) -> bytes:
+    """Return the RFC 8785 form of an object that the hub itself made up, in a quarter of the time.
+
+    Args:
+        value: Member names are ASCII; members are text, booleans, ``None``, integers up to 2^53 - 1, fractions from
+            0.001 to 1e15 that are not whole, and lists and objects of these.
+
+    Raises:
+        CanonicalError: A text holds a lone surrogate.
+    """
+    try:
+        return _PLAIN(value).encode()
+    except UnicodeError as error:
+        raise CanonicalError("The value has no canonical JSON form.") from error
 
 
 def decode(data: bytes) -> Any:
