@@ -151,6 +151,8 @@ class Routes:
         if path == "/stream" and found is not None and push.hub.is_revoked(found):
             return no_content()  # never come back (PROTOCOL §5)
         session = self._logged_in(found, request)
+        if path in {"/stream", "/ws"}:
+            del request  # they last for hours, and need no more of it than the scope
         if path == "/stream":
             await self._stream(scope, receive, send, session, request_id, headers)
             return None
