@@ -105,14 +105,14 @@ class FrameSigner:
         kid: The key id that goes into each frame.
     """
 
-    __slots__ = ("_head", "_mac", "_prefix", "kid")
+    __slots__ = ("_head", "_key", "_prefix", "kid")
 
     def __init__(self, kid: str, secret: bytes | MacKey) -> None:
         """Args: kid: 4 to 96 of ``A-Z a-z 0-9 _ -``. secret: at least 32 bytes. Raises ValueError otherwise."""
         if not frames.is_kid(kid):
             raise ValueError("A key id has 4 to 96 of A-Z a-z 0-9 _ -")
         self.kid: Final = kid
-        self._mac = (secret if isinstance(secret, MacKey) else MacKey(secret)).mac
+        self._key = secret if isinstance(secret, MacKey) else MacKey(secret)
         self._prefix = kid.encode() + b":"
         self._head = b'{"kid":"' + kid.encode() + b'","nonce":"'
 
@@ -139,7 +139,7 @@ class FrameSigner:
             ts: Unix milliseconds in decimal.
         """
         nonce = _NONCES.take()
-        sig = base64.encode(self._mac(b"".join((self._prefix, ts, b":", nonce, b":", payload))))
+        sig = base64.encode(self._key.mac(b"".join((self._prefix, ts, b":", nonce, b":", payload))))
         return b"".join((self._head, nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}"))
 
     def __repr__(self) -> str:

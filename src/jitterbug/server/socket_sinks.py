@@ -1,6 +1,6 @@
 """Two ends of a WebSocket: straight into the transport, and through ASGI ``send``; as :mod:`jitterbug.server.sinks`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -61,14 +61,19 @@ class TransportSocketSink:
         close_code: With which to end; None = the one of the reason.
     """
 
-    __slots__ = ("_transport", "close_code", "pending_bytes", "write")
+    __slots__ = ("_transport", "close_code")
 
     def __init__(self, transport: SocketTransport) -> None:
         self._transport = transport
         self.close_code: int | None = None
-        # See jitterbug.hub.sink.Sink. Its own methods, without a call in between: each delivery makes both.
-        self.write: Callable[[bytes], None] = transport.write
-        self.pending_bytes: Callable[[], int] = transport.get_write_buffer_size
+
+    def write(self, data: bytes) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        self._transport.write(data)
+
+    def pending_bytes(self) -> int:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        return self._transport.get_write_buffer_size()
 
     @staticmethod
     def encode(frame: bytes, cursor: bytes | None) -> bytes:  # noqa: ARG004 - for streams

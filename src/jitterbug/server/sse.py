@@ -17,7 +17,7 @@ from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.body import parse, read_json
 from jitterbug.server.first_of import first_of
 from jitterbug.server.opening import Gate, NotNowError, Opening, Wanted, from_query
-from jitterbug.server.sinks import AsgiSink, TransportSink, transport_of
+from jitterbug.server.sinks import AsgiSink, offered
 
 if TYPE_CHECKING:
     from jitterbug.server.app import Jitterbug
@@ -101,8 +101,7 @@ class Stream:
         # Sent at once, so that proxies pass the head on and the browser's open event fires.
         first = sse.retry(random.randint(_RETRY_MIN_MS, _RETRY_MAX_MS))  # noqa: S311
         await send({"type": "http.response.body", "body": first, "more_body": True})
-        transport = transport_of(scope)
-        sink = TransportSink(transport) if transport is not None else AsgiSink()
+        sink = offered(scope) or AsgiSink()
         with self._gate.opened(opening, sink) as connection:
             await self._gate.subscribe(connection, opening.channels)
             if isinstance(sink, AsgiSink):

@@ -3,14 +3,12 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jitterbug.server.answers import common_headers
-from jitterbug.server.sinks import EXTENSION
+from jitterbug.server.sinks import EXTENSION, TransportSink
 from jitterbug.server.uvicorn.light import LightEvent, LightFlowControl, Pipeline
 
 _CLOSE_GRACE_S = 0.5
@@ -28,45 +26,6 @@ TAKE_TIMEOUT_S: Final = 30
 _BAD_REQUEST_BODY = b'{"error":"invalid request"}'
 
 
-@lru_cache(maxsize=2_048)
-def _chunk_head(length_bytes: int) -> bytes:
-    return b"%x\r\n" % length_bytes
-
-
-class _DirectTransport:
-    """Implements :class:`jitterbug.server.sinks.Transport` over a uvicorn connection.
-
-    Attributes:
-        is_used: A stream writes here.
-    """
-
-    __slots__ = ("_is_closing", "_protocol", "_write", "get_write_buffer_size", "is_used")
-
-    def __init__(self, protocol: "PushProtocol") -> None:
-        self._protocol = protocol
-        self.is_used = False
-        self._write = protocol.transport.write
-        self._is_closing = protocol.transport.is_closing
-        self.get_write_buffer_size: Callable[[], int] = protocol.transport.get_write_buffer_size
-
-    def write_chunk(self, data: bytes) -> None:
-        """Write a piece of the body in chunked coding (RFC 9112 §7.1)."""
-        self.is_used = True
-        if not self._is_closing():
-            self._write(b"".join((_chunk_head(len(data)), data, b"\r\n")))
-
-    def finish(self) -> None:
-        """Write the last chunk and close once it is out."""
-        transport = self._protocol.transport
-        if not transport.is_closing():
-            transport.write(b"0\r\n\r\n")
-            transport.close()
-
-    def abort(self) -> None:
-        """Close now."""
-        self._protocol.transport.abort()
-
-
 class PushProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with the transport on offer, and refusals that give nothing away.
 
@@ -81,8 +40,8 @@ class PushProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         """Args: args, options: uvicorn's."""
         super().__init__(*args, **options)
-        self._direct: _DirectTransport | None = None
-        self._before: _DirectTransport | None = None
+        self._direct: TransportSink | None = None
+        self._before: TransportSink | None = None
         self._heads = 0
         self._head_bytes = 0
         self._request_bytes = 0
@@ -177,7 +136,7 @@ class PushProtocol(HttpToolsProtocol):
         self._await_head()
         self._request_bytes = 0
         super().on_message_begin()
-        self._before, self._direct = self._direct, _DirectTransport(self)
+        self._before, self._direct = self._direct, TransportSink(self.transport)
         extensions: dict[str, Any] = {EXTENSION: self._direct}
         self.scope["extensions"] = extensions
 

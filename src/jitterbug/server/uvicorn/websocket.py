@@ -7,7 +7,7 @@ an end for peers that take none, and refusals that give nothing away.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -96,11 +96,14 @@ class _Calm(logging.LoggerAdapter[logging.Logger]):
 class _DirectSocket:
     """Implements :class:`jitterbug.server.socket_sinks.SocketTransport` over a uvicorn connection."""
 
-    __slots__ = ("_protocol", "get_write_buffer_size")
+    __slots__ = ("_protocol",)
 
     def __init__(self, protocol: "PushWebSocket") -> None:
         self._protocol = protocol
-        self.get_write_buffer_size: Callable[[], int] = protocol.transport.get_write_buffer_size
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet taken by the kernel."""
+        return self._protocol.transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         """Write frames of RFC 6455 that are complete."""
