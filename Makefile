@@ -7,8 +7,9 @@ JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 
 PYTEST_ARGS ?=
 MUTATION_ARGS ?=
 TIMING_ARGS ?=
+BENCH ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery bench bench-guard
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,16 @@ timing: setup ## does the time a refusal takes say why? a million samples each, 
 
 delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go
 	DELIVERY=long $(PY) -m pytest --timeout=0 -s tests/delivery tests/browser/test_delivery.py
+
+bench: setup browser .make/bench-peers ## our cost per delivery beside the peers', then docs/performance.md; 25 minutes on a quiet machine; BENCH="--quick" a look
+	$(PY) -m bench $(BENCH)
+
+bench-guard: setup .make/bench-peers ## has a delivery become dearer than the committed figures?
+	$(PY) -m bench.guard
+
+.make/bench-peers: .make/python bench/install.py bench/peers/node/package.json
+	$(PY) -m bench.install
+	@touch $@
 
 memory: setup ## the table of docs/memory.md: the most a hub may take
 	$(PY) scripts/memory.py

@@ -1,0 +1,80 @@
+"""How fast the project's client verifies in Chromium, all of it on one core, and whether the page waits."""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.browser_app import CLIENT
+from bench.load import LoadError
+from bench.peers.base import UnavailableError, free_port
+from bench.processes import ServerProcess
+from bench.publisher import Publisher, request
+
+FRAMES: Final = 18_000
+"""The client remembers 20,000 nonces for ten seconds and refuses what is beyond them."""
+_WARM_UP: Final = 2_000
+_FORGOTTEN_AFTER_S: Final = 11
+_WITHIN_MS: Final = 30_000
+_ARGUMENTS: Final = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def chromium() -> str:
+    """Where Chromium is. Raises UnavailableError."""
+    found = next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+    if found is None or not CLIENT.exists():
+        raise UnavailableError("Chromium or js/dist is missing: make setup browser")
+    return found
+
+
+def verified_per_s(frames: int = FRAMES) -> Mapping[str, float]:
+    """Send frames as fast as the browser takes them.
+
+    Returns:
+        ``frames_per_s`` from the first to the last, ``longest_task_ms`` as its long-task observer saw it (0 = none of
+        50 ms or more), and ``refused``.
+    """
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - takes a second
+
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "bench.browser_app:app",
+        f"--port={port}",
+        "--no-access-log",
+    ]
+    http = ["--http=jitterbug.server.uvicorn:PushProtocol", "--log-level=warning"]
+    with tempfile.TemporaryDirectory() as folder, ServerProcess([*command, *http], cwd=Path(folder)) as process:
+        process.wait_listening(port)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
+            try:
+                page = browser.new_page()
+                page.goto(f"http://127.0.0.1:{port}/")
+                page.wait_for_function("() => window.push !== undefined")
+                time.sleep(1)
+                for count in (_WARM_UP, frames):  # the first lets the browser compile
+                    page.evaluate("() => { seen.count = 0; seen.longest = 0 }")
+                    publisher = Publisher(port)
+                    publisher.send(request(f"/flood?count={count}", b"", port=port))
+                    page.wait_for_function(f"() => seen.count >= {count}", timeout=_WITHIN_MS)
+                    publisher.close()
+                    time.sleep(_FORGOTTEN_AFTER_S if count == _WARM_UP else 0.5)
+                seen = page.evaluate("() => ({ ...seen })")
+            finally:
+                browser.close()
+    if seen["count"] != frames:
+        raise LoadError(f"the browser saw {seen['count']} of {frames} frames")
+    return {
+        "frames_per_s": frames / (seen["last"] - seen["first"]) * 1_000,
+        "longest_task_ms": float(seen["longest"]),
+        "refused": float(seen["refused"]),
+    }
