@@ -33,9 +33,16 @@ async function buildClient() {
   rmSync(CLIENT, { recursive: true, force: true });
   const bundled = ["canonicalize", "eventsource-parser"];
   await build({
-    entryPoints: ["src/index.ts"],
-    outfile: `${CLIENT}/index.js`,
+    // Each is whole by itself: an application takes one of the first two, and serves the worker as it is.
+    entryPoints: {
+      index: "src/index.ts",
+      tabs: "src/tabs/index.ts",
+      worker: "src/tabs/worker.ts",
+      react: "src/react.ts",
+    },
+    outdir: CLIENT,
     bundle: true,
+    external: ["react"],
     format: "esm",
     target: BROWSERS,
     minify: true,
@@ -46,15 +53,17 @@ async function buildClient() {
   writeFileSync(`${CLIENT}/LICENSES.txt`, licences(bundled));
   emitTypes();
   weigh([`${CLIENT}/index.js`], "client");
+  for (const entry of ["tabs", "worker", "react"]) weigh([`${CLIENT}/${entry}.js`], entry);
 }
 
 function emitTypes() {
   const tsc = "node_modules/typescript/bin/tsc";
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
   // The sources import each other as .ts; beside the bundle there are only declarations.
-  for (const file of readdirSync(`${CLIENT}/types`)) {
+  for (const file of readdirSync(`${CLIENT}/types`, { recursive: true })) {
     const path = `${CLIENT}/types/${file}`;
-    writeFileSync(path, readFileSync(path, "utf8").replace(/(["']\.\/[\w-]+)\.ts(["'])/g, "$1.js$2"));
+    if (!path.endsWith(".ts")) continue;
+    writeFileSync(path, readFileSync(path, "utf8").replace(/(["']\.{1,2}\/[\w/-]+)\.ts(["'])/g, "$1.js$2"));
   }
 }
 

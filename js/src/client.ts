@@ -7,7 +7,7 @@ import { JitterbugError } from "./errors.ts";
 import { Handlers } from "./handlers.ts";
 import { unreadable } from "./http.ts";
 import { Link } from "./link.ts";
-import { assertChannel, assertRoom, readOptions, type Settings } from "./options.ts";
+import { assertChannel, assertPosition, assertRoom, readOptions, type Settings } from "./options.ts";
 import { isPosition } from "./payloads.ts";
 import { assertWebCrypto, freshId } from "./signing.ts";
 import type {
@@ -40,10 +40,22 @@ export async function connect(base: string, options: ConnectOptions = {}): Promi
 
 /** As `connect`, with time and chance given. For tests. */
 export async function connectWith(runtime: Runtime, base: string, options: ConnectOptions): Promise<Push> {
+  const { push, opened } = openWith(runtime, base, options);
+  await opened;
+  return push;
+}
+
+/** A client still on its way: `opened` settles as `connect` does; what `push` is asked for before goes with the stream. */
+export function openWith(runtime: Runtime, base: string, options: ConnectOptions): Opening {
   assertWebCrypto();
-  const client = new Client(runtime, readOptions(base, options));
-  await client.start();
-  return client;
+  const push = new Client(runtime, readOptions(base, options));
+  return { push, opened: push.start() };
+}
+
+/** See `openWith`. */
+export interface Opening {
+  readonly push: Push;
+  readonly opened: Promise<void>;
 }
 
 class Client implements Push {
@@ -66,6 +78,7 @@ class Client implements Push {
         status: (status) => this.#setStatus(status),
         key: (key) => this.#setKey(key),
         limits: (limits) => this.#setLimits(limits),
+        subscribed: (subscribed) => this.#emitter.emit("subscribed", subscribed),
         publication: (publication) => this.#deliver(publication),
         gap: (gap) => this.#emitter.emit("gap", gap),
         error: (error) => this.#emitter.emit("error", error),
@@ -108,12 +121,13 @@ class Client implements Push {
     return this.#link.transport;
   }
 
-  subscribe(channel: string, handler: PublicationHandler): () => void {
+  subscribe(channel: string, handler: PublicationHandler, since: Position | null = null): () => void {
     assertChannel(channel);
+    assertPosition(since);
     if (this.#status.state === "closed") return () => undefined;
     if (!this.#link.wants(channel)) assertRoom(this.#link.channelCount + 1);
     const remove = this.#handlers.add(channel, handler);
-    this.#link.subscribe(channel);
+    this.#link.subscribe(channel, since);
     return () => {
       if (remove()) this.#link.unsubscribe(channel);
     };

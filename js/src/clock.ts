@@ -10,6 +10,8 @@ export interface Runtime {
   after(delayMs: number, call: () => void): () => void;
   /** In [0, 1). For jitter only, never for nonces. */
   random(): number;
+  /** Where the browser tells of the page's life: see life.ts. null where there is no browser. */
+  readonly events: EventTarget | null;
 }
 
 /** The browser's, or Node's. */
@@ -21,6 +23,7 @@ export const systemRuntime: Runtime = {
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
+  events: "addEventListener" in globalThis ? (globalThis as unknown as EventTarget) : null,
 };
 
 /** Resolves after `delayMs`, or at once when the signal aborts; never rejects. */

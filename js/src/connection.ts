@@ -3,10 +3,12 @@ import { type Runtime, sleep } from "./clock.ts";
 import type { StreamEnd } from "./resume.ts";
 import type { Answer } from "./session.ts";
 import type { Transport, Wire, WireRequest } from "./transport.ts";
-import type { Json } from "./types.ts";
+import type { Json, TransportName } from "./types.ts";
 
 /** Longest time for last words (a report) before a stream is cut from this side, ms. */
 const LAST_WORDS_MS = 500;
+/** How long a sleep of the device may go unnoticed after it, ms. */
+const LOOK_MS = 5_000;
 
 /** What a Connection needs. */
 export interface ConnectionOptions {
@@ -19,6 +21,8 @@ export interface ConnectionOptions {
   readonly lifetime: AbortSignal;
   /** When silence will mean a dead stream, monotonic ms; grows with each good frame. */
   readonly deadAtMs: () => number;
+  /** Whether the device has slept, so that even the time of the silence cannot be told. */
+  readonly slept: () => boolean;
   /** Whether the `hello` has come. */
   readonly isLive: () => boolean;
   readonly onFrameText: (text: string) => void;
@@ -44,6 +48,11 @@ export class Connection {
   /** Aborted when the wire is, or must be, closed. */
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** What carries the frames. */
+  get transport(): TransportName {
+    return this.#options.transport.name;
   }
 
   /** Whether the end is settled, though the wire may still be open for a moment. */
@@ -80,13 +89,14 @@ export class Connection {
     return this.#end ?? end;
   }
 
-  /** Sleeps until the latest moment known at which silence is death, and looks again. */
+  /** Waits until the latest moment known at which silence is death; looks now and then whether the device slept. */
   async #watch(): Promise<void> {
-    const { runtime, deadAtMs } = this.#options;
+    const { runtime, deadAtMs, slept } = this.#options;
     while (!this.signal.aborted) {
       const leftMs = deadAtMs() - runtime.monotonicMs();
       if (leftMs <= 0) return this.finish({ kind: "silent" });
-      await sleep(runtime, leftMs, this.signal);
+      if (slept()) return this.finish({ kind: "woken" });
+      await sleep(runtime, Math.min(leftMs, LOOK_MS), this.signal);
     }
   }
 

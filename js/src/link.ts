@@ -7,6 +7,7 @@ import type { Counters } from "./counters.ts";
 import { JitterbugError } from "./errors.ts";
 import { Intake, type Judgement } from "./intake.ts";
 import type { EphemeralKey } from "./keys.ts";
+import { Life } from "./life.ts";
 import { StreamLoop } from "./loop.ts";
 import type { Settings } from "./options.ts";
 import { NonceStore } from "./replay.ts";
@@ -21,9 +22,11 @@ import type {
   Json,
   KeyInfo,
   Limits,
+  Position,
   Publication,
   SeenFrame,
   Status,
+  SubscribedInfo,
   TransportName,
 } from "./types.ts";
 import { Upstream } from "./upstream.ts";
@@ -39,6 +42,7 @@ export interface Sink {
   status(status: Status): void;
   key(key: KeyInfo): void;
   limits(limits: Limits): void;
+  subscribed(subscribed: SubscribedInfo): void;
   publication(publication: Publication): void;
   gap(gap: GapInfo): void;
   error(error: JitterbugError): void;
@@ -75,7 +79,8 @@ export class Link {
   readonly #subscriptions: Subscriptions;
   readonly #loop: StreamLoop;
   #connection: Connection | null = null;
-  #transport: TransportName | null = null;
+  /** Open when the network went away. */
+  #doubtful: Connection | null = null;
 
   /** @throws RangeError for a replay window below twice the skew */
   constructor(options: LinkOptions) {
@@ -112,7 +117,16 @@ export class Link {
     });
     const choice = new TransportChoice(transportsOf(settings, http, signal));
     const connectionFor = (key: EphemeralKey, way: Try) => this.#connectionFor(key, way);
-    this.#loop = new StreamLoop({ runtime, keeper, choice, signal, connectionFor, onStatus: sink.status });
+    const life = this.#life(runtime.events);
+    this.#loop = new StreamLoop({
+      runtime,
+      keeper,
+      choice,
+      life,
+      signal,
+      connectionFor,
+      onStatus: sink.status,
+    });
     for (const [channel, position] of settings.channels) receiver.want(channel, position);
   }
 
@@ -138,15 +152,16 @@ export class Link {
   /** What carries the frames of the open stream, null before its `hello` and after its end. */
   get transport(): TransportName | null {
     const isOpen = this.#receiver.conn !== null && this.#connection?.signal.aborted === false;
-    return isOpen ? this.#transport : null;
+    return isOpen ? (this.#connection?.transport ?? null) : null;
   }
 
   wants(channel: string): boolean {
     return this.#receiver.wants(channel);
   }
 
-  subscribe(channel: string): void {
-    this.#subscriptions.add(channel);
+  /** `since`: where to go on from; null: from now on. A channel wanted already stays as it is. */
+  subscribe(channel: string, since: Position | null): void {
+    this.#subscriptions.add(channel, since);
   }
 
   unsubscribe(channel: string): void {
@@ -171,6 +186,23 @@ export class Link {
     return own !== undefined && own.expiresAtMs > nowMs ? own : (this.#keeper.newest() ?? null);
   }
 
+  /** A page put away closes its stream; one shown again, or a network that is back, is no time to wait. */
+  #life(events: EventTarget | null): Life {
+    return new Life({
+      events,
+      signal: this.#lifetime.signal,
+      onPause: () => this.#connection?.finish({ kind: "paused" }),
+      onWake: () => {
+        this.#doubtful?.finish({ kind: "woken" });
+        this.#doubtful = null;
+        this.#loop.hurry();
+      },
+      onOffline: () => {
+        this.#doubtful = this.#connection;
+      },
+    });
+  }
+
   #connectionFor(key: EphemeralKey, { transport, patienceMs }: Try): Connection {
     const receiver = this.#receiver;
     const { runtime } = this.#options;
@@ -183,12 +215,12 @@ export class Link {
       request: { kid: key.kid, channels },
       lifetime: this.#lifetime.signal,
       deadAtMs: () => receiver.deadAtMs,
+      slept: () => this.#clock.jumped(),
       isLive: () => receiver.conn !== null,
       onFrameText: (text) => this.#arrived(text, connection),
       dealtWith: () => this.#intake.idle(),
     });
     this.#connection = connection;
-    this.#transport = transport.name;
     this.#subscriptions.opening(connection.signal, transport.subscribes ? {} : channels);
     return connection;
   }
@@ -220,6 +252,8 @@ export class Link {
     switch (effect.kind) {
       case "hello":
         return this.#opened(effect.limits, connection);
+      case "subscribed":
+        return sink.subscribed(effect.subscribed);
       case "deliver":
         return sink.publication(effect.publication);
       case "gap":

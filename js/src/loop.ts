@@ -5,6 +5,7 @@ import { type Runtime, sleep } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import { JitterbugError } from "./errors.ts";
 import type { EphemeralKey } from "./keys.ts";
+import type { Life } from "./life.ts";
 import { type EndFacts, type NextStep, nextStep, type StreamEnd } from "./resume.ts";
 import type { KeyKeeper, StreamKey } from "./rotation.ts";
 import type { Status } from "./types.ts";
@@ -17,6 +18,7 @@ export interface StreamLoopOptions {
   readonly runtime: Runtime;
   readonly keeper: KeyKeeper;
   readonly choice: TransportChoice;
+  readonly life: Life;
   /** Ends everything. */
   readonly signal: AbortSignal;
   /** Makes the next connection, under this key. */
@@ -30,6 +32,7 @@ export class StreamLoop {
   readonly #backoff: Backoff;
   #everLive = false;
   #liveSinceMs: number | null = null;
+  #endWait: () => void = () => undefined;
 
   constructor(options: StreamLoopOptions) {
     this.#options = options;
@@ -45,11 +48,18 @@ export class StreamLoop {
     return again;
   }
 
+  /** A good moment to try again: ends a wait of this side's own making, not one that the hub asked for. */
+  hurry(): void {
+    this.#backoff.reset();
+    this.#endWait();
+  }
+
   /** Resolves with the hub's refusal, or with null when the signal has aborted. */
   async run(): Promise<JitterbugError | null> {
-    const { runtime, signal } = this.#options;
+    const { life, signal } = this.#options;
     let avoidKid: string | null = null;
     while (!signal.aborted) {
+      await life.shown();
       const { end, used } = await this.#oneStream(avoidKid);
       if (signal.aborted) break;
       const step = nextStep(end, this.#facts(end, used));
@@ -57,17 +67,29 @@ export class StreamLoop {
       if (used !== null) avoidKid = step.anotherKey ? used.key.kid : null;
       const waitMs = this.#waitMs(step);
       this.#tellWait(step, waitMs);
-      if (waitMs > 0) await sleep(runtime, waitMs, signal);
+      if (waitMs > 0) await this.#wait(waitMs, step.askedMs === null);
     }
     return null;
   }
 
+  async #wait(waitMs: number, mayEndEarly: boolean): Promise<void> {
+    const { runtime, signal } = this.#options;
+    const over = new AbortController();
+    const end = () => over.abort();
+    signal.addEventListener("abort", end, { signal: over.signal });
+    if (mayEndEarly) this.#endWait = end;
+    await sleep(runtime, waitMs, over.signal);
+    this.#endWait = () => undefined;
+    end();
+  }
+
   async #oneStream(avoidKid: string | null): Promise<{ end: StreamEnd; used: StreamKey | null }> {
-    const { runtime, keeper, choice, signal, connectionFor } = this.#options;
+    const { runtime, keeper, choice, life, signal, connectionFor } = this.#options;
     this.#liveSinceMs = null;
     try {
       const used = await keeper.forStream(avoidKid);
       if (signal.aborted) return { end: { kind: "cut" }, used };
+      if (life.paused) return { end: { kind: "paused" }, used };
       const way = choice.next(runtime.monotonicMs());
       return { end: await connectionFor(used.key, way).run(), used };
     } catch (error) {

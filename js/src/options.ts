@@ -28,9 +28,7 @@ export function readOptions(base: string, options: ConnectOptions): Settings {
   const channels = new Map(Object.entries(options.channels ?? {}));
   for (const [channel, position] of channels) {
     assertChannel(channel);
-    if (position !== null && !isPosition(position)) {
-      throw new JitterbugError("JB_POSITION", "A position is [epoch, offset], or null for from now on");
-    }
+    assertPosition(position);
   }
   assertRoom(channels.size);
   // Looked up at each call, and called without a receiver: browsers throw on `fetch` as a method of something else.
@@ -64,6 +62,12 @@ export function assertChannel(channel: string): void {
   throw new JitterbugError("JB_CHANNEL_NAME", "Not a channel name", {
     remedy: "Use 1 to 128 of A-Z a-z 0-9 _ - . and /.",
   });
+}
+
+/** @throws JitterbugError JB_POSITION */
+export function assertPosition(position: Position | null): void {
+  if (position === null || isPosition(position)) return;
+  throw new JitterbugError("JB_POSITION", "A position is [epoch, offset], or null for from now on");
 }
 
 /** @throws JitterbugError JB_TOO_MANY_CHANNELS when `count` channels are more than a connection may have */

@@ -9,10 +9,13 @@ import type { ByeReason } from "./payloads.ts";
  * - `held`: no `hello` came in time, though another transport may be faster
  * - `failed`: it never opened, or the hub closed it with a code; `keyless` when already the key could not be had
  * - `unopened`: a WebSocket never opened, and a browser tells nobody why
+ * - `paused`: the page was put away. `woken`: the device slept, or the network came back, and it may be dead
  */
 export type StreamEnd =
   | { readonly kind: "bye"; readonly reason: ByeReason; readonly retryMs: number }
-  | { readonly kind: "hole" | "silent" | "cut" | "keyMissing" | "held" | "unopened" }
+  | {
+      readonly kind: "hole" | "silent" | "cut" | "keyMissing" | "held" | "unopened" | "paused" | "woken";
+    }
   | { readonly kind: "failed" | "keyless"; readonly error: JitterbugError };
 
 /** What else the step depends on. */
@@ -62,6 +65,8 @@ const PLAIN_ENDS = {
   held: { ...RESUME, code: "JB_HELD" },
   cut: RESUME,
   keyMissing: { ...RESUME, code: "JB_KEY_MISSING", anotherKey: true },
+  paused: { ...RESUME, code: "JB_PAUSED", wait: "none" },
+  woken: { ...RESUME, code: "JB_WOKEN", wait: "none" },
 } as const satisfies Record<string, NextStep>;
 
 const BYE_CODES: Readonly<Record<ByeReason, string>> = {

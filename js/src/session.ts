@@ -14,7 +14,7 @@
  * hub sends again what is missing. So a Publication is delivered in order, once, or its loss is told by a gap.
  */
 import { type ByeReason, type HubPayload, readPayload } from "./payloads.ts";
-import type { Frame, GapInfo, Limits, Position, Publication } from "./types.ts";
+import type { Frame, GapInfo, Limits, Position, Publication, SubscribedInfo } from "./types.ts";
 
 /** The hub's answer to a frame sent up a WebSocket: `ack` when `code` is null, otherwise `err`. */
 export interface Answer {
@@ -28,6 +28,7 @@ export interface Answer {
 /** What the client has to do about a frame. */
 export type Effect =
   | { readonly kind: "hello"; readonly conn: string; readonly limits: Limits }
+  | { readonly kind: "subscribed"; readonly subscribed: SubscribedInfo }
   | { readonly kind: "deliver"; readonly publication: Publication }
   | { readonly kind: "gap"; readonly gap: GapInfo }
   | { readonly kind: "ended"; readonly channel: string }
@@ -191,15 +192,16 @@ export class Receiver {
     const channel = this.#taking(name);
     if (channel === null || channel.attached) return NOTHING;
     channel.attached = true;
+    const subscribed = taken({ kind: "subscribed", subscribed: { channel: name, position, recovered } });
     if (channel.position === null) {
       channel.position = position;
-      return NOTHING;
+      return subscribed;
     }
     // Recovering means that everything since follows, so the hub must stand at or after us. A stream that says so and
     // stands elsewhere is not the answer to what we asked: it is not believed, and asked for again.
     if (recovered === true && !isAtOrAfter(position, channel.position)) return HOLE;
     channel.awaitsGap = recovered !== true;
-    return NOTHING;
+    return subscribed;
   }
 
   #unsubscribed(name: string): Outcome {

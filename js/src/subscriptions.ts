@@ -46,9 +46,7 @@ export class Subscriptions {
   opening(stream: AbortSignal, unasked: Readonly<Record<string, Position | null>>): void {
     this.#stream = stream;
     this.#live = false;
-    this.#waiting = Object.entries(unasked).map(([ch, since]) =>
-      since === null ? { t: "sub", ch } : { t: "sub", ch, since },
-    );
+    this.#waiting = Object.entries(unasked).map(([ch, since]) => subOf(ch, since));
     stream.addEventListener("abort", () => {
       if (this.#stream !== stream) return;
       this.#stream = null;
@@ -63,10 +61,10 @@ export class Subscriptions {
     void this.#drain();
   }
 
-  add(channel: string): void {
+  add(channel: string, since: Position | null): void {
     if (this.#options.receiver.wants(channel)) return;
-    this.#options.receiver.want(channel, null);
-    this.#change({ t: "sub", ch: channel });
+    this.#options.receiver.want(channel, since);
+    this.#change(subOf(channel, since));
   }
 
   remove(channel: string): void {
@@ -131,4 +129,8 @@ export class Subscriptions {
       return false;
     }
   }
+}
+
+function subOf(ch: string, since: Position | null): Change {
+  return since === null ? { t: "sub", ch } : { t: "sub", ch, since };
 }

@@ -82,7 +82,8 @@ export type PublicationHandler = (data: unknown, publication: Publication) => vo
 /**
  * - `connecting`: before the first verified `hello`
  * - `live`: frames arrive and verify
- * - `reconnecting`: waiting until `retryAtMs`, or opening the next stream
+ * - `reconnecting`: waiting until `retryAtMs`, or opening the next stream, or, with the code JB_PAUSED, waiting for the
+ *   page to be shown again
  * - `refused`: the hub said no for good; `code` and `remedy` say what to do
  * - `closed`: `close()` was called
  */
@@ -115,6 +116,15 @@ export interface GapInfo {
   readonly reason: "overflow" | "expired" | "epoch";
   /** Where the channel stands after the loss; what follows is the next offset. */
   readonly position: Position;
+}
+
+/** The hub has subscribed a channel, for the first time or on a new stream (PROTOCOL §4 `subscribed`). */
+export interface SubscribedInfo {
+  readonly channel: string;
+  /** Where the channel stands at the hub. */
+  readonly position: Position;
+  /** Whether all since the position asked for follows; false: a gap does. null: from now on. */
+  readonly recovered: boolean | null;
 }
 
 /** The hub's limits for this connection (PROTOCOL §4 `hello`). */
@@ -184,6 +194,7 @@ export interface PushEvents {
   frame: SeenFrame;
   key: KeyInfo;
   gap: GapInfo;
+  subscribed: SubscribedInfo;
   /** What went wrong beside a promise that could have rejected: a handler that threw, a key fetch that failed. */
   error: JitterbugError;
   limits: Limits;
@@ -191,8 +202,11 @@ export interface PushEvents {
 
 /** One live connection to a hub, kept alive across streams and keys until `close`. */
 export interface Push {
-  /** Adds a handler; the first one of a channel subscribes it. Returns a function that takes the handler off again. */
-  subscribe(channel: string, handler: PublicationHandler): () => void;
+  /**
+   * Adds a handler; the first one of a channel subscribes it, from `since` on or, with null, from now on. Returns a
+   * function that takes the handler off again.
+   */
+  subscribe(channel: string, handler: PublicationHandler, since?: Position | null): () => void;
   /**
    * Publishes JSON data; resolves with its Position. Rejects with a JitterbugError: the hub's refusal, or
    * JB_NOT_LIVE when no stream is open. Never repeated by itself, as that could publish twice.

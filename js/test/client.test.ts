@@ -152,6 +152,25 @@ describe("publications", () => {
     expect(follow(push, "a")).toEqual(["two", "three"]);
   });
 
+  it("go on from a position given to subscribe on a live stream, and where the channel stands is told", async () => {
+    for (const data of ["one", "two", "three"]) hub.publish("a", data);
+    const push = await connected();
+    const subscribed: unknown[] = [];
+    push.on("subscribed", (info) => subscribed.push(info));
+    const got: unknown[] = [];
+    push.subscribe("a", (data) => got.push(data), [hub.epoch, 1]);
+    push.subscribe("b", () => undefined);
+    await runtime.until(() => got.length === 2 && subscribed.length === 2, "the rest of a is here");
+    expect(got).toEqual(["two", "three"]);
+    expect(subscribed).toEqual([
+      { channel: "a", position: [hub.epoch, 3], recovered: true },
+      { channel: "b", position: [hub.epoch, 0], recovered: null },
+    ]);
+    expect(() => push.subscribe("c", () => undefined, ["", 1])).toThrow(
+      expect.objectContaining({ code: "JB_POSITION" }),
+    );
+  });
+
   it("can be sent, and give their position", async () => {
     const push = await connected();
     expect(await push.publish("a", { x: 1 })).toEqual([hub.epoch, 1]);

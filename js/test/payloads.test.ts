@@ -37,8 +37,14 @@ const TYPES: [payload: JsonObject, wrong: Record<string, unknown[]>][] = [
     { t: "leave", ch: "a", subject: "u" },
     { ch: [undefined], subject: [undefined, null] },
   ],
-  [{ t: "ack", id: "1" }, {}],
-  [{ t: "err", code: "unauthorized" }, { code: [undefined, 401] }],
+  [
+    { t: "ack", id: "1", pos: POS },
+    { id: [null, 1, {}], pos: [null, EPOCH, [EPOCH], [EPOCH, -1], [EPOCH, 0, 0]] },
+  ],
+  [
+    { t: "err", id: "1", code: "unauthorized" },
+    { id: [null, 1, []], code: [undefined, null, 401] },
+  ],
   [
     { t: "rekey", kid: KID },
     { kid: [undefined, "a:b:c", null], by: [null, 1.5] },
@@ -90,6 +96,15 @@ describe("readPayload", () => {
     ]) {
       expect(readPayload({ t, conn: CONN, seq: 1, ch: "a", id: "1", data: 1 })).toBeNull();
     }
+  });
+
+  it("reads answers to a frame with an id and to one without, with a position and without", () => {
+    const read = (more: JsonObject) => readPayload({ conn: CONN, seq: 1, ...more });
+    expect(read({ t: "ack" })).toEqual({ t: "ack", id: null, pos: null, conn: CONN, seq: 1 });
+    expect(read({ t: "ack", id: "1" })).toMatchObject({ id: "1", pos: null });
+    expect(read({ t: "ack", id: "1", pos: POS })).toMatchObject({ id: "1", pos: POS });
+    expect(read({ t: "err", code: "rate limited" })).toMatchObject({ id: null, code: "rate limited" });
+    expect(read({ t: "err", id: "", code: "" })).toMatchObject({ id: "", code: "" });
   });
 
   it("tells apart what was said and what was left out", () => {

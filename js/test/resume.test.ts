@@ -22,6 +22,8 @@ const bye = (
 describe("nextStep, while it works", () => {
   it.each<[string, StreamEnd, Partial<NextStep>]>([
     ["a hole", { kind: "hole" }, { stop: false, wait: "backoff", anotherKey: false, code: "JB_HOLE" }],
+    ["a page put away", { kind: "paused" }, { stop: false, wait: "none", code: "JB_PAUSED" }],
+    ["a wake", { kind: "woken" }, { stop: false, wait: "none", anotherKey: false, code: "JB_WOKEN" }],
     ["silence", { kind: "silent" }, { stop: false, wait: "backoff", code: "JB_SILENT" }],
     ["a cut", { kind: "cut" }, { stop: false, wait: "backoff", code: "JB_CUT" }],
     ["a key not held", { kind: "keyMissing" }, { stop: false, anotherKey: true }],

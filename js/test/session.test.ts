@@ -150,7 +150,7 @@ describe("positions", () => {
     const to = receiver();
     expect(words(to, [script.hello(), script.subscribed(41), script.msg(42), script.msg(43)])).toEqual([
       "hello",
-      "taken",
+      "subscribed",
       "deliver",
       "deliver",
     ]);
@@ -182,7 +182,7 @@ describe("positions", () => {
     const to = receiver([EPOCH, 5]);
     expect(
       words(to, [script.hello(), script.subscribed(5, true), script.subscribed(9, true), script.msg(6)]),
-    ).toEqual(["hello", "taken", "taken", "deliver"]);
+    ).toEqual(["hello", "subscribed", "taken", "deliver"]);
     const early = new Script();
     expect(words(receiver([EPOCH, 5]), [early.hello(), early.msg(6)])).toEqual(["hello", "hole"]);
   });
@@ -202,11 +202,11 @@ describe("positions", () => {
     const script = new Script();
     const to = receiver([EPOCH, 50]);
     const seen = [script.hello(), script.subscribed(10, false), script.gap(10, "expired"), script.msg(11)];
-    expect(words(to, seen)).toEqual(["hello", "taken", "gap", "deliver"]);
+    expect(words(to, seen)).toEqual(["hello", "subscribed", "gap", "deliver"]);
     const silent = new Script();
     expect(
       words(receiver([EPOCH, 5]), [silent.hello(), silent.subscribed(9, false), silent.msg(10)]),
-    ).toEqual(["hello", "taken", "hole"]);
+    ).toEqual(["hello", "subscribed", "hole"]);
   });
 
   it("does not believe a recovery that stands before us, or in another epoch", () => {
@@ -233,7 +233,7 @@ describe("positions", () => {
     expect(words(receiver(), [script.hello(), script.msg(1)])).toEqual(["hello", "hole"]);
     const other = new Script();
     const seen = [other.hello(), other.subscribed(0), other.msg(1, { pos: ["epoch-02", 1] })];
-    expect(words(receiver(), seen)).toEqual(["hello", "taken", "hole"]);
+    expect(words(receiver(), seen)).toEqual(["hello", "subscribed", "hole"]);
   });
 });
 
@@ -264,7 +264,7 @@ describe("subscriptions", () => {
     expect(words(to, [script.msg(1), gone(), script.subscribed(8), script.msg(9)])).toEqual([
       "taken",
       "taken",
-      "taken",
+      "subscribed",
       "deliver",
     ]);
   });

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jitterbug.client.wire import TransportName
 from tests.client.hub_process import HubProcess
 
 StartHub = Callable[..., HubProcess]
@@ -16,6 +17,13 @@ def hub_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A development hub for high rates and with a quick heartbeat, for all tests that leave it as it is."""
     with HubProcess(tmp_path_factory.mktemp("hub"), profile="realtime", keys_per_minute=10_000, heartbeat_s=0.5) as hub:
         yield hub.url
+
+
+@pytest.fixture(params=["sse", "websocket"])
+def transport(request: pytest.FixtureRequest) -> TransportName:
+    """What carries the frames: whatever holds of a stream holds over either."""
+    name: TransportName = request.param
+    return name
 
 
 @pytest.fixture

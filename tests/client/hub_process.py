@@ -64,15 +64,20 @@ class HubProcess:
 
     def stop(self) -> int:
         """Ask it to end, as Ctrl-C does; returns its exit status."""
-        self._process.send_signal(signal.SIGINT)
-        return self._wait()
+        self.ask_to_end(signal.SIGINT)
+        return self.wait()
+
+    def ask_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal and go on."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it without a word."""
         self._process.kill()
-        self._wait()
+        self.wait()
 
-    def _wait(self) -> int:
+    def wait(self) -> int:
+        """Wait for its end; returns its exit status."""
         try:
             return self._process.wait(START_WITHIN_S)
         finally:

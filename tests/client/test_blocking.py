@@ -8,6 +8,7 @@ import pytest
 
 from jitterbug.client import ClosedError, NetworkError, Publication, Status
 from jitterbug.client.blocking import connect
+from jitterbug.client.wire import TransportName
 
 _serial = itertools.count()
 
@@ -16,9 +17,9 @@ def channel() -> str:
     return f"blocking/{next(_serial)}"
 
 
-def test_what_is_published_arrives_in_order(hub_url: str) -> None:
+def test_what_is_published_arrives_in_order(hub_url: str, transport: TransportName) -> None:
     name = channel()
-    with connect(hub_url, channels=[name]) as stream:
+    with connect(hub_url, transport=transport, channels=[name]) as stream:
         places = [stream.publish(name, number) for number in range(20)]
         assert [next(stream).data for _ in range(20)] == list(range(20))
         assert stream.positions == {name: places[-1]}
@@ -39,10 +40,13 @@ def test_a_publication_is_waited_for_no_longer_than_asked(hub_url: str) -> None:
         assert found.data == "late"
 
 
-def test_nothing_is_lost_to_a_wait_that_was_given_up(hub_url: str) -> None:
+def test_nothing_is_lost_to_a_wait_that_was_given_up(hub_url: str, transport: TransportName) -> None:
     """Short waits one after the other, while publications come from another thread."""
     name, count = channel(), 300
-    with connect(hub_url, channels=[name]) as stream, connect(hub_url) as writer:
+    with (
+        connect(hub_url, transport=transport, channels=[name]) as stream,
+        connect(hub_url, transport=transport) as writer,
+    ):
 
         def write() -> None:
             for number in range(count):
@@ -60,9 +64,9 @@ def test_nothing_is_lost_to_a_wait_that_was_given_up(hub_url: str) -> None:
         assert [item.data for item in taken] == list(range(count))
 
 
-def test_channels_come_and_go(hub_url: str) -> None:
+def test_channels_come_and_go(hub_url: str, transport: TransportName) -> None:
     first, second = channel(), channel()
-    with connect(hub_url, channels=[first]) as stream:
+    with connect(hub_url, transport=transport, channels=[first]) as stream:
         stream.subscribe(second)
         stream.publish(second, 1)
         assert next(stream).channel == second
@@ -72,8 +76,8 @@ def test_channels_come_and_go(hub_url: str) -> None:
         assert next(stream).data == 3
 
 
-def test_closing_ends_a_loop_in_another_thread(hub_url: str) -> None:
-    stream = connect(hub_url, channels=[channel()])
+def test_closing_ends_a_loop_in_another_thread(hub_url: str, transport: TransportName) -> None:
+    stream = connect(hub_url, transport=transport, channels=[channel()])
     with stream:
         seen: list[Publication] = []
         reading = threading.Thread(target=lambda: seen.extend(stream))

@@ -42,29 +42,29 @@ def test_a_bye_of_any_form_is_an_end_like_another(reason: Any, retry: Any, live_
 @pytest.mark.parametrize("kind", REFUSALS)
 @pytest.mark.parametrize("keyless", [True, False])
 @pytest.mark.parametrize("fresh_key", [True, False])
-@pytest.mark.parametrize("ever_live", [True, False])
+@pytest.mark.parametrize("may_pass", [True, False])
 def test_a_refusal_stops_only_where_asking_again_cannot_help(
-    kind: type[refusals.HubError], keyless: bool, fresh_key: bool, ever_live: bool
+    kind: type[refusals.HubError], keyless: bool, fresh_key: bool, may_pass: bool
 ) -> None:
     """401: another key once. 403, 204: never again. What never worked is set up wrongly, what did fails in passing."""
-    step = after_error(kind(), keyless=keyless, fresh_key=fresh_key, ever_live=ever_live)
+    step = after_error(kind(), keyless=keyless, fresh_key=fresh_key, may_pass=may_pass)
     if kind is refusals.UnauthorizedError:
         assert step.stop == (keyless or fresh_key)
         assert step.stop or (step.another_key and step.wait == "none")
     else:
-        assert step.stop == (kind in STOPPING or (kind in AT_FIRST and not ever_live))
+        assert step.stop == (kind in STOPPING or (kind in AT_FIRST and not may_pass))
     assert step.code == kind.code
 
 
 @given(retry_after_s=st.integers(0, 999_999))
 def test_a_wait_the_hub_asked_for_is_kept(retry_after_s: int) -> None:
     error = refusals.RateLimitedError(retry_after_s=retry_after_s)
-    step = after_error(error, keyless=True, fresh_key=False, ever_live=False)
+    step = after_error(error, keyless=True, fresh_key=False, may_pass=False)
     assert (step.wait, step.asked_ms) == ("backoff", 1_000 * retry_after_s)
 
 
 def test_a_network_that_is_away_is_tried_for_ever() -> None:
-    step = after_error(refusals.NetworkError(sent=False), keyless=True, fresh_key=False, ever_live=False)
+    step = after_error(refusals.NetworkError(sent=False), keyless=True, fresh_key=False, may_pass=False)
     assert (step.stop, step.wait) == (False, "backoff")
 
 

@@ -3,9 +3,8 @@
 import time
 from typing import Any
 
-import httpx2
-
 from jitterbug.client import Notice, Rotated
+from jitterbug.client.wire import TransportName
 from jitterbug.protocol.signing import FrameSigner
 from tests.client.scripted_hub import EPOCH, ScriptedHub, Wire, refuse
 from tests.looped import in_loop
@@ -23,9 +22,9 @@ def switching(hub: ScriptedHub, wire: Wire) -> None:
 
 
 @in_loop
-async def test_the_next_key_is_fetched_before_the_end_and_shown_by_signing_with_it() -> None:
+async def test_the_next_key_is_fetched_before_the_end_and_shown_by_signing_with_it(transport: TransportName) -> None:
     """R2, R50: ``confirm`` is signed by the new key; frames go on without a break under either."""
-    hub, notices = ScriptedHub(key_ttl_ms=1_000), list[Notice]()
+    hub, notices = ScriptedHub(transport, key_ttl_ms=1_000), list[Notice]()
     async with hub.connect(channels=["a"], on_notice=notices.append, random=lambda: 0.5) as stream:
         wire = await hub.wire()
         switching(hub, wire)
@@ -42,9 +41,9 @@ async def test_the_next_key_is_fetched_before_the_end_and_shown_by_signing_with_
 
 
 @in_loop
-async def test_a_key_asked_for_by_the_hub_is_fetched_at_once() -> None:
+async def test_a_key_asked_for_by_the_hub_is_fetched_at_once(transport: TransportName) -> None:
     """``rekey`` with ``by``: please fetch a key before then."""
-    hub = ScriptedHub()
+    hub = ScriptedHub(transport)
     async with hub.connect() as stream:
         wire = await hub.wire()
         switching(hub, wire)
@@ -54,8 +53,8 @@ async def test_a_key_asked_for_by_the_hub_is_fetched_at_once() -> None:
 
 
 @in_loop
-async def test_a_key_the_client_does_not_hold_ends_the_connection_and_not_the_stream() -> None:
-    hub = ScriptedHub()
+async def test_a_key_the_client_does_not_hold_ends_the_connection_and_not_the_stream(transport: TransportName) -> None:
+    hub = ScriptedHub(transport)
     async with hub.connect(channels=["a"]) as stream:
         wire = await hub.wire()
         wire.send("rekey", kid="x" * 52)
@@ -66,21 +65,21 @@ async def test_a_key_the_client_does_not_hold_ends_the_connection_and_not_the_st
 
 
 @in_loop
-async def test_a_confirmation_that_fails_is_made_again() -> None:
-    hub = ScriptedHub(key_ttl_ms=2_000)
+async def test_a_confirmation_that_fails_is_made_again(transport: TransportName) -> None:
+    hub = ScriptedHub(transport, key_ttl_ms=2_000)
     async with hub.connect(random=lambda: 0.0) as stream:
         wire = await hub.wire()
         switching(hub, wire)
-        hub.plan["/frames"].extend([refuse(503, retry_after="0"), httpx2.ReadTimeout("x")])
+        hub.plan["/frames"].extend([refuse(503, retry_after="0"), refuse(500)])
         wire.send("rekey", by=1)
         await hub.until(lambda: stream.stats.rotations == 1)
         assert hub.count("/frames") >= 3
 
 
 @in_loop
-async def test_frames_under_the_old_key_verify_until_its_end_and_not_after() -> None:
+async def test_frames_under_the_old_key_verify_until_its_end_and_not_after(transport: TransportName) -> None:
     """R38, O21: a frame the hub signed before the switch still arrives; one under an ended key never does."""
-    hub = ScriptedHub(key_ttl_ms=1_000)
+    hub = ScriptedHub(transport, key_ttl_ms=1_000)
     async with hub.connect(channels=["a"], random=lambda: 0.5, heartbeat_s=60) as stream:
         wire = await hub.wire()
         old = wire.signer
@@ -93,5 +92,5 @@ async def test_frames_under_the_old_key_verify_until_its_end_and_not_after() -> 
         await hub.until(lambda: time.time_ns() // 1_000_000 > hub.keys[0].expires_at_ms)
         wire.signer = old
         wire.raw(wire.frame("msg", ch="a", pos=[EPOCH, 2], data="old key, ended"))
-        await hub.until(lambda: sum(stream.stats.refused.values()) == 1)
+        await hub.until(lambda: sum(stream.stats.refused.values()) >= 1)
         assert list(stream.stats.refused) == ["stale"]

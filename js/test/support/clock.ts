@@ -11,6 +11,8 @@ export class ManualRuntime implements Runtime {
   /** Device clock minus monotonic clock; set it to step the device clock alone. */
   deviceOffsetMs = 1_784_636_400_000;
   random: () => number = () => 0.5;
+  /** Stands for the browser's global object. */
+  readonly events = new EventTarget();
   readonly #timers = new Set<Timer>();
 
   deviceMs = (): number => this.#nowMs + this.deviceOffsetMs;

@@ -1,6 +1,6 @@
 """The Python client: verified streams, and publishing from a back end.
 
-Needs ``httpx2``: ``pip install "jitterbug-push[client]"``.
+Needs ``httpx2``, and ``websockets`` for a WebSocket: ``pip install "jitterbug-push[client]"``.
 """
 
 from jitterbug.client.client import Stream, connect
@@ -13,12 +13,14 @@ from jitterbug.client.refusals import (
     InsecureError,
     InternalError,
     InvalidRequestError,
+    MissingError,
     NetworkError,
     RateLimitedError,
     RevokedError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnopenedError,
     UnreadableError,
 )
 from jitterbug.protocol.position import Position
@@ -33,6 +35,7 @@ __all__ = [
     "InsecureError",
     "InternalError",
     "InvalidRequestError",
+    "MissingError",
     "NetworkError",
     "Notice",
     "Paced",
@@ -49,6 +52,7 @@ __all__ = [
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnopenedError",
     "UnreadableError",
     "Unsubscribed",
     "connect",

@@ -20,6 +20,7 @@ from jitterbug.client.client import connect as connect_async
 from jitterbug.client.notices import Stats, Status
 from jitterbug.client.refusals import ClosedError
 from jitterbug.client.transport import base_url
+from jitterbug.client.wire import TransportName
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.session import Publication
 
@@ -28,7 +29,7 @@ _JOIN_S: Final = 10.0
 
 
 def connect(url: str, **options: Any) -> "BlockingStream":
-    """Make a stream; it opens with ``with``, which waits for the first verified frame.
+    """Make a stream; it opens with ``with``, which waits until the hub has answered for every channel.
 
     Args:
         url: The hub, as for :func:`jitterbug.client.connect`.
@@ -66,6 +67,11 @@ class BlockingStream(Iterator[Publication]):
     def status(self) -> Status:
         """How the stream stands now."""
         return self._stream.status if self._stream is not None else Status("connecting")
+
+    @property
+    def transport(self) -> TransportName | None:
+        """What carries the frames of the open connection; None while none is open."""
+        return self._stream.transport if self._stream is not None else None
 
     @property
     def positions(self) -> Mapping[str, Position | None]:

@@ -3,35 +3,36 @@
 import asyncio
 import logging
 import random as _random
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from jitterbug.client import resume
-from jitterbug.client.backoff import Backoff
 from jitterbug.client.hub_clock import HubClock
 from jitterbug.client.inbox import Inbox
 from jitterbug.client.intake import Intake
 from jitterbug.client.keys import KeyKeeper
 from jitterbug.client.link import Link
+from jitterbug.client.loop import Loop
 from jitterbug.client.notices import Notice, Stats, Status
 from jitterbug.client.refusals import ClosedError, NetworkError
 from jitterbug.client.reports import Reports
 from jitterbug.client.resume import Step
 from jitterbug.client.rotation import Rotation
+from jitterbug.client.subscriptions import Subscriptions
 from jitterbug.client.transport import Transport
 from jitterbug.client.upstream import Upstream
+from jitterbug.client.wire import Opener, TransportName
+from jitterbug.client.wires import openers
 from jitterbug.clock import Clock, SystemClock
 from jitterbug.errors import JitterbugError
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.replay import ReplayWindow
-from jitterbug.protocol.session import Publication, Receiver
+from jitterbug.protocol.session import Publication
 
 if TYPE_CHECKING:
     import httpx2
 
 _log: Final = logging.getLogger("jitterbug.client")
-_GOOD_MS: Final = 10_000
-"""A connection that was live this long starts the back-off anew."""
 
 
 def connect(
@@ -40,16 +41,20 @@ def connect(
     channels: Iterable[str] | Mapping[str, Position | None] = (),
     cookies: Mapping[str, str] | None = None,
     token: str | None = None,
+    transport: Literal["auto", "sse", "websocket"] = "auto",
     on_notice: Callable[[Notice], object] | None = None,
     open_timeout_s: float | None = None,
     skew_ms: int = 5_000,
     replay_window_ms: int = 10_000,
     heartbeat_s: float = 15.0,
+    tls: ssl.SSLContext | None = None,
     http: "httpx2.AsyncClient | None" = None,
     clock: Clock | None = None,
     random: Callable[[], float] = _random.random,
 ) -> "Stream":
-    """Make a stream; it opens with ``async with``, which waits for the first verified frame.
+    """Make a stream; it opens with ``async with``, which waits until the hub has answered for every channel.
+
+    From then on nothing is missed in silence: what is published is delivered, or a gap tells of it.
 
     ::
 
@@ -62,23 +67,33 @@ def connect(
         channels: What to read: names, or names with the place after which to go on (None = from now).
         cookies: The session cookie, by name. None = a session is asked for when the hub wants one.
         token: JWT that ``POST BASE/session`` turns into a session. None = an anonymous one, where the hub gives them.
+        transport: ``sse`` = the stream, with a request for each frame that goes up; ``websocket`` = one WebSocket for
+            both ways; ``auto`` = the stream, and a WebSocket for an hour where a proxy holds the stream back: no
+            verified frame within 3 s. A WebSocket needs ``websockets``; without it ``auto`` is ``sse``.
         on_notice: Told of gaps, refusals, states and pacing. Gaps are logged where it is None.
-        open_timeout_s: How long ``async with`` goes on trying, in seconds. None = for ever, 0 = one try.
+        open_timeout_s: How long ``async with`` goes on trying, in seconds. None = for ever, 0 = one try of each
+            transport to reach the hub.
         skew_ms: Accepted difference between a frame's ``ts`` and the hub's time (R32).
         replay_window_ms: How long nonces are remembered, at least twice the skew (R33).
         heartbeat_s: The hub's heartbeat; a connection without a good frame for twice as long is given up.
-        http: An ``httpx2.AsyncClient`` with TLS, proxies and headers of its own; stays the caller's to close.
+        tls: Certificates to trust; None = the system's.
+        http: An ``httpx2.AsyncClient`` with TLS, proxies and headers of its own; stays the caller's to close. A
+            WebSocket cannot go through it: with it, ``auto`` is ``sse``, and ``websocket`` takes its cookies and
+            headers, ``tls`` from here, and its proxy from the environment.
         clock: None = the system's.
         random: Numbers in [0, 1) for jitter.
 
     Raises:
         InsecureError: Plain HTTP to another machine.
-        ValueError: Not a URL, or the replay window is under twice the skew.
+        MissingError: ``websockets`` is not installed, and ``transport`` asks for it.
+        ValueError: Not a URL, no such transport, or the replay window is under twice the skew.
     """
     if skew_ms < 0 or replay_window_ms < 2 * skew_ms or replay_window_ms <= 0:
         raise ValueError("The replay window must be at least twice the clock skew.")
+    hub, hub_clock = Transport(url, cookies=cookies, token=token, tls=tls, http=http), HubClock(clock or SystemClock())
     return Stream(
-        Transport(url, cookies=cookies, token=token, http=http),
+        hub,
+        openers=openers("sse" if transport == "auto" and http is not None else transport, hub, hub_clock),
         channels=dict(channels) if isinstance(channels, Mapping) else dict.fromkeys(channels),
         may_open_session=cookies is None or token is not None,
         on_notice=on_notice,
@@ -86,7 +101,7 @@ def connect(
         skew_ms=skew_ms,
         replay=ReplayWindow(replay_window_ms),
         silence_s=2 * heartbeat_s,
-        clock=HubClock(clock or SystemClock()),
+        clock=hub_clock,
         random=random,
     )
 
@@ -102,6 +117,7 @@ class Stream(AsyncIterator[Publication]):
         self,
         transport: Transport,
         *,
+        openers: Mapping[TransportName, Opener],
         channels: dict[str, Position | None],
         may_open_session: bool,
         on_notice: Callable[[Notice], object] | None,
@@ -115,24 +131,23 @@ class Stream(AsyncIterator[Publication]):
         self.stats = Stats()
         self._status = Status("connecting")
         self._transport = transport
-        self._positions = channels
         self._on_notice = on_notice
         self._open_timeout_s = open_timeout_s
-        self._skew_ms = skew_ms
-        self._replay = replay
-        self._clock = clock
-        self._backoff = Backoff(random)
-        self._avoid: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._keys = KeyKeeper(transport, clock, skew_ms=skew_ms, may_open_session=may_open_session, random=random)
         self._link = Link()
         self._inbox = Inbox()
-        self._upstream = Upstream(transport, self._keys, clock, self._link, notify=self._notify, random=random)
+        self._upstream = Upstream(self._keys, clock, self._link, notify=self._notify, random=random)
+        self._subscriptions = Subscriptions(channels, self._link, self._upstream, self._keys, self._notify)
         self._rotation = Rotation(self._keys, clock, self._link, self._upstream, random)
         self._reports = Reports(self._upstream, self._link)
         self._intake = Intake(
             clock, self._link, self._inbox, self._rotation, self._reports, self.stats,
-            keys=self._keys.ring, silence_s=silence_s, notify=self._notify,
+            keys=self._keys.ring, leaving=self._subscriptions.leaving, silence_s=silence_s, notify=self._notify,
+        )  # fmt: skip
+        self._loop = Loop(
+            openers, self._keys, self._subscriptions, self._intake, self._inbox, self.stats, clock,
+            replay=replay, skew_ms=skew_ms, tries_once=open_timeout_s == 0, notify=self._notify, random=random,
         )  # fmt: skip
 
     # What an application does.
@@ -145,7 +160,12 @@ class Stream(AsyncIterator[Publication]):
     @property
     def positions(self) -> Mapping[str, Position | None]:
         """Where each channel stands on the wire; what was received and not yet taken counts as delivered."""
-        return dict(self._positions)
+        return dict(self._subscriptions.positions)
+
+    @property
+    def transport(self) -> TransportName | None:
+        """What carries the frames of the open connection; None while none is open."""
+        return self._link.wire.name if self._link.wire is not None and self._link.is_open else None
 
     async def publish(self, channel: str, data: Any) -> Position:
         """Publish JSON data, where the session may. Calls keep their order.
@@ -166,7 +186,7 @@ class Stream(AsyncIterator[Publication]):
         return await self._upstream.publish(channel, data)
 
     async def subscribe(self, channel: str, since: Position | None = None) -> None:
-        """Read one more channel.
+        """Read one more channel; from the return on nothing of it is missed in silence.
 
         Args:
             channel: Its name.
@@ -175,19 +195,7 @@ class Stream(AsyncIterator[Publication]):
         Raises:
             JitterbugError: Refused, or the stream ended for good. The channel is not read then.
         """
-        if channel in self._positions and channel not in self._intake.leaving:
-            return
-        self._intake.leaving.discard(channel)
-        self._positions[channel] = since
-        try:
-            await self._link.wait()
-            if channel not in self._link.channels:
-                self._link.channels.add(channel)
-                await self._upstream.subscribe(channel, since)
-        except JitterbugError:
-            self._positions.pop(channel, None)
-            self._link.channels.discard(channel)
-            raise
+        await self._subscriptions.add(channel, since)
 
     async def unsubscribe(self, channel: str) -> None:
         """Read a channel no more. Nothing of it is delivered from now on.
@@ -195,12 +203,7 @@ class Stream(AsyncIterator[Publication]):
         Raises:
             JitterbugError: The stream ended for good.
         """
-        if channel not in self._positions:
-            return
-        self._intake.leaving.add(channel)
-        await self._link.wait()
-        if channel in self._link.channels:
-            await self._upstream.unsubscribe(channel)
+        await self._subscriptions.remove(channel)
 
     async def __anext__(self) -> Publication:
         """The next publication. A gap on the way there goes to ``on_notice``.
@@ -241,6 +244,7 @@ class Stream(AsyncIterator[Publication]):
         try:
             async with asyncio.timeout(self._open_timeout_s or None):
                 await self._link.wait()
+                await self._subscriptions.placed(self.positions)
         except TimeoutError:
             await self.aclose()
             raise NetworkError("The hub did not answer in time.", sent=True) from None
@@ -258,7 +262,7 @@ class Stream(AsyncIterator[Publication]):
         try:
             async with asyncio.TaskGroup() as group:
                 helpers = [group.create_task(self._rotation.run()), group.create_task(self._reports.run())]
-                await self._stay_connected()
+                self._refused(await self._loop.run())
                 for helper in helpers:
                     helper.cancel()
         except ExceptionGroup as errors:  # a fault of ours: nobody shall wait for ever
@@ -266,52 +270,9 @@ class Stream(AsyncIterator[Publication]):
             failure.__cause__ = errors
             self._finish(failure, Status("refused", failure.code))
 
-    async def _stay_connected(self) -> None:
-        """Connect until the hub, or what it is, says that there is no point."""
-        while True:
-            self._notify(Status("connecting"))
-            step = await self._once()
-            if self._intake.live_since_ms is not None and self._lived_ms() >= _GOOD_MS:
-                self._backoff.reset()
-            gives_up = self._open_timeout_s == 0 and not self.stats.connections
-            if step.stop or (gives_up and step.wait != "none"):
-                error = step.error or JitterbugError("The hub ended the stream.")
-                self._finish(error, Status("refused", step.code, error.remedy))
-                return
-            if step is resume.BEHIND:
-                await self._inbox.wait_for_room()
-            await self._pause(step)
-
-    async def _once(self) -> Step:
-        """One connection, from its key to its end."""
-        keyless, fresh, kid = True, False, None
-        self._intake.live_since_ms = None
-        try:
-            key, fresh = await self._keys.for_stream(self._avoid)
-            keyless, kid, self._avoid = False, key.kid, None
-            for channel in self._intake.leaving:
-                self._positions.pop(channel, None)
-            self._intake.leaving.clear()
-            receiver = Receiver(self._keys.ring, self._positions, skew_ms=self._skew_ms, replay=self._replay)
-            async with self._transport.stream(key.kid, self._positions) as chunks:
-                step = await self._intake.read(receiver, chunks, key.kid)
-        except JitterbugError as error:
-            ever_live = self.stats.connections > 0
-            step = resume.after_error(error, keyless=keyless, fresh_key=fresh, ever_live=ever_live)
-        if step.another_key:
-            self._avoid = kid
-        return step
-
-    async def _pause(self, step: Step) -> None:
-        if step.wait == "none":
-            return
-        wait_ms = step.asked_ms if step.wait == "exact" else self._backoff.at_least_ms(step.asked_ms)
-        remedy = step.error.remedy if step.error else ""
-        self._notify(Status("waiting", step.code, remedy, wait_ms / 1_000))
-        await asyncio.sleep(wait_ms / 1_000)
-
-    def _lived_ms(self) -> float:
-        return self._clock.monotonic_ms() - (self._intake.live_since_ms or 0.0)
+    def _refused(self, step: Step) -> None:
+        error = step.error or JitterbugError("The hub ended the stream.")
+        self._finish(error, Status("refused", step.code, error.remedy))
 
     def _finish(self, error: JitterbugError, status: Status) -> None:
         if self._status.state not in {"refused", "closed"}:

@@ -1,8 +1,9 @@
 """One connection, read to its end: every frame judged at once, every verdict acted on in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
 
 from jitterbug.client import resume
 from jitterbug.client.hub_clock import HubClock
@@ -13,27 +14,23 @@ from jitterbug.client.refusals import NetworkError, UnreadableError
 from jitterbug.client.reports import Reports
 from jitterbug.client.resume import Step
 from jitterbug.client.rotation import Rotation
+from jitterbug.client.wire import Wire
 from jitterbug.errors import CanonicalError
-from jitterbug.protocol.codes import PROTOCOL_VERSION, Down
+from jitterbug.protocol.codes import PROTOCOL_VERSION, Down, ErrorCode
 from jitterbug.protocol.session import Control, Event, Gap, Hole, Publication, Receiver
-from jitterbug.protocol.sse import SseDecoder
 from jitterbug.protocol.verifying import KeyLookup, Refused
-
-_MAX_EVENT_BYTES: Final = 1_048_576 + 4_096
-"""The largest MAX_FRAME_BYTES a hub can have, and its field names. The receiver holds frames to the hub's own limit."""
 
 
 class Intake:
     """Reads connections, one after another.
 
     Attributes:
-        leaving: Channels this side has given up and the hub may still send.
         live_since_ms: When the connection's ``hello`` came, monotonic; None before it.
     """
 
     __slots__ = (
-        "_clock", "_inbox", "_kid", "_known", "_link", "_notify", "_posted", "_reports", "_rotation", "_silence_s",
-        "_stats", "leaving", "live_since_ms",
+        "_clock", "_hello_by", "_inbox", "_kid", "_known", "_leaving", "_link", "_notify", "_reports",
+        "_rotation", "_silence_s", "_stats", "_wire", "live_since_ms",
     )  # fmt: skip
 
     def __init__(
@@ -46,10 +43,24 @@ class Intake:
         stats: Stats,
         *,
         keys: KeyLookup,
+        leaving: set[str],
         silence_s: float,
         notify: Callable[[Notice], None],
     ) -> None:
-        """Args: silence_s: without a good frame for this long the connection is dead. keys: this client's."""
+        """Prepare to read.
+
+        Args:
+            clock: The hub's time.
+            link: Told of the connection.
+            inbox: Gets what was published.
+            rotation: Told of keys.
+            reports: Told of refusals and holes.
+            stats: Counted in.
+            keys: This client's.
+            leaving: Channels this side has given up and the hub may still send.
+            silence_s: Without a good frame for this long the connection is dead.
+            notify: Told of everything else.
+        """
         self._clock = clock
         self._link = link
         self._inbox = inbox
@@ -59,31 +70,37 @@ class Intake:
         self._known = keys
         self._silence_s = silence_s
         self._notify = notify
+        self._leaving = leaving
         self._kid = ""
-        self._posted: set[str] = set()
-        self.leaving: set[str] = set()
+        self._wire: Wire | None = None
+        self._hello_by: asyncio.Timeout | None = None
         self.live_since_ms: float | None = None
 
-    async def read(self, receiver: Receiver, chunks: AsyncIterator[bytes], kid: str) -> Step:
+    async def read(self, receiver: Receiver, wire: Wire, kid: str, hello_by: asyncio.Timeout) -> Step:
         """Read a connection until it ends or has to be given up.
 
         Args:
             receiver: Judges its frames.
-            chunks: Its bytes, cut anywhere.
+            wire: What brings them.
             kid: Key it was asked for with.
+            hello_by: Runs until its ``hello`` has come.
+
+        Raises:
+            HubError: The hub ended it and says when to come back.
         """
-        self._kid, self._posted, self.live_since_ms = kid, set(receiver.positions), None
-        decoder = SseDecoder(max_event_bytes=_MAX_EVENT_BYTES)
+        self._kid, self.live_since_ms = kid, None
+        self._wire = self._link.wire = wire
+        self._link.is_asked = False
+        self._hello_by = hello_by
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._silence_s) as silence:
-                async for chunk in chunks:
-                    for event in decoder.feed(chunk):
-                        step, good = await self._frame(receiver, event.data)
-                        if step is not None:
-                            return step
-                        if good:  # a forger's frames do not keep a dead connection alive
-                            silence.reschedule(loop.time() + self._silence_s)
+            async with asyncio.timeout(self._silence_s) as silence, aclosing(wire.frames()) as frames:
+                async for frame in frames:
+                    step, good = await self._frame(receiver, frame)
+                    if step is not None:
+                        return step
+                    if good:  # a forger's frames do not keep a dead connection alive
+                        silence.reschedule(loop.time() + self._silence_s)
         except TimeoutError:
             return resume.SILENT
         except (NetworkError, CanonicalError):
@@ -108,7 +125,7 @@ class Intake:
     def _take(self, receiver: Receiver, item: Event) -> Step | None:
         match item:
             case Publication():
-                if item.channel not in self.leaving:
+                if item.channel not in self._leaving:
                     self._inbox.put(item)
                 return resume.BEHIND if self._inbox.is_full else None
             case Gap():
@@ -133,8 +150,12 @@ class Intake:
                 return self._rekey(payload)
             case Down.BYE:
                 return resume.after_bye(payload, self._live_ms())
+            case Down.SUBSCRIBED:
+                self._link.tell()
             case Down.UNSUBSCRIBED:
                 self._unsubscribed(receiver, payload)
+            case Down.ACK | Down.ERR:
+                return self._answered(payload, refused=kind is Down.ERR)
             case _:
                 return None
         return None
@@ -147,9 +168,12 @@ class Intake:
             self._silence_s = 2 * heartbeat_ms / 1_000  # a hub whose heartbeat is not the usual one says so
         limits = payload.get("limits")
         limit = limits.get("frame") if isinstance(limits, dict) else None
+        if self._hello_by is not None:
+            self._hello_by.reschedule(None)
         self.live_since_ms = self._clock.monotonic_ms()
         self._stats.connections += 1
-        self._link.open(receiver.conn, self._kid, self._posted, limit if type(limit) is int else STRICT_FRAME_BYTES)
+        channels = set(self._wire.channels) if self._wire is not None else set()
+        self._link.open(receiver.conn, self._kid, channels, limit if type(limit) is int else STRICT_FRAME_BYTES)
         self._rotation.look_again()
         self._reports.connected()
         self._notify(Status("live"))
@@ -174,10 +198,18 @@ class Intake:
             return
         receiver.positions.pop(channel, None)
         self._link.channels.discard(channel)
-        if channel in self.leaving:
-            self.leaving.discard(channel)
+        if channel in self._leaving:
+            self._leaving.discard(channel)
         else:
             self._notify(Unsubscribed(channel, str(payload.get("reason"))))
+        self._link.tell()
+
+    def _answered(self, payload: dict[str, Any], *, refused: bool) -> Step | None:
+        if self._wire is not None:
+            self._wire.answered(payload, refused=refused)
+        # What the hub did not even verify it answers without an id: on an open connection that is the key, or its time.
+        unread = refused and "id" not in payload and payload.get("code") == ErrorCode.UNAUTHORIZED
+        return resume.KEY_REFUSED if unread else None
 
     def _live_ms(self) -> float:
         return 0.0 if self.live_since_ms is None else self._clock.monotonic_ms() - self.live_since_ms

@@ -2,6 +2,7 @@
 
 import asyncio
 import random as _random
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -32,6 +33,7 @@ class Publisher:
         *,
         give_up_after_s: float = 30.0,
         on_paced: Callable[[Paced], object] | None = None,
+        tls: ssl.SSLContext | None = None,
         http: "httpx2.AsyncClient | None" = None,
         clock: Clock | None = None,
         random: Callable[[], float] = _random.random,
@@ -45,6 +47,7 @@ class Publisher:
             give_up_after_s: How long a publication is tried while the hub fails; waiting for the rate limit does not
                 count. 0 = one try.
             on_paced: Told when a publication waits for the rate limit.
+            tls: Certificates to trust; None = the system's.
             http: As for :func:`~jitterbug.client.connect`.
             clock: Signs with its time, which must agree with the hub's; None = the system's.
             random: Numbers in [0, 1) for jitter.
@@ -54,7 +57,7 @@ class Publisher:
             InsecureError: Plain HTTP to another machine.
         """
         self._signer = FrameSigner(kid, secret)
-        self._transport = Transport(url, http=http)
+        self._transport = Transport(url, tls=tls, http=http)
         self._clock = clock or SystemClock()
         self._give_up_after_ns = int(give_up_after_s * 1_000_000_000)
         self._on_paced = on_paced

@@ -28,6 +28,22 @@ class NetworkError(JitterbugError):
         self.sent = sent
 
 
+class UnopenedError(NetworkError):
+    """A WebSocket was not opened, and it was not the hub that said so."""
+
+    code = "JB_UNOPENED"
+    remedy = 'Let the proxy pass WebSockets, or leave transport at "auto".'
+
+    def __init__(self) -> None:
+        super().__init__("The WebSocket was not opened.", sent=False)
+
+
+class MissingError(JitterbugError):
+    """A library that an option needs is not installed."""
+
+    code = "JB_MISSING"
+
+
 class HubError(JitterbugError):
     """The hub said no.
 

@@ -39,12 +39,16 @@ CUT: Final = Step("JB_CUT")
 """It just ended."""
 SILENT: Final = Step("JB_SILENT")
 """No good frame for two heartbeats."""
+HELD: Final = Step("JB_HELD")
+"""No ``hello`` came in time, though another transport may be faster."""
 HOLE: Final = Step("JB_HOLE")
 """Frames are missing."""
 BEHIND: Final = Step("JB_BEHIND", wait="none")
 """The application is too far behind; the rest is fetched from history once it has caught up."""
 KEY_MISSING: Final = Step("JB_KEY_MISSING", another_key=True)
 """The hub goes on with a key this client does not hold."""
+KEY_REFUSED: Final = Step("JB_KEY_REFUSED", another_key=True)
+"""The hub did not take what a key of this client signed, though the connection is open."""
 
 _BYE_CODES: Final[Mapping[ByeReason, str]] = {
     ByeReason.SHUTDOWN: "JB_SHUTDOWN",
@@ -79,19 +83,22 @@ def after_bye(payload: Mapping[str, Any], live_ms: float) -> Step:
     return step
 
 
-def after_error(error: JitterbugError, *, keyless: bool, fresh_key: bool, ever_live: bool) -> Step:
+def after_error(error: JitterbugError, *, keyless: bool, fresh_key: bool, may_pass: bool) -> Step:
     """The step after a try that did not get a stream.
 
     Args:
         error: What came instead.
         keyless: Already the key could not be had.
         fresh_key: The key was fetched for this very try.
-        ever_live: A stream has been live before.
+        may_pass: A stream has been live before, or another transport comes next that has not failed yet.
     """
     asked_ms = error.retry_after_s * 1_000 if isinstance(error, refusals.HubError) else 0
     step = Step(error.code, asked_ms=float(asked_ms), error=error)
-    if isinstance(error, _STOPS) or (isinstance(error, _STOPS_AT_FIRST) and not ever_live):
+    if isinstance(error, _STOPS) or (isinstance(error, _STOPS_AT_FIRST) and not may_pass):
         return replace(step, stop=True)
+    if isinstance(error, refusals.UnopenedError):
+        # Not every server tells the hub's reason: it may have been the key. With another, the hub says so again.
+        return replace(step, another_key=not fresh_key)
     if isinstance(error, refusals.UnauthorizedError):
         # A stream's 401 may be the key's: once with another. With a fresh one, or no key at all, it is the user's.
         return replace(step, stop=True) if keyless or fresh_key else replace(step, another_key=True, wait="none")

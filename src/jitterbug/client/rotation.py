@@ -11,7 +11,7 @@ from jitterbug.client.keyring import HeldKey
 from jitterbug.client.keys import KeyKeeper
 from jitterbug.client.link import Link
 from jitterbug.client.refusals import HubError, NetworkError
-from jitterbug.client.upstream import Upstream
+from jitterbug.client.upstream import Upstream, new_id
 from jitterbug.protocol.codes import Up
 
 _log: Final = logging.getLogger("jitterbug.client")
@@ -80,5 +80,6 @@ class Rotation:
         """Show the hub the key by signing with it, unless it signs with it already; ``rekey`` follows on the stream."""
         if self._link.conn is None or self._link.kid == key.kid:
             return False
-        await self._upstream.send({"t": Up.CONFIRM.value, "conn": self._link.conn}, key)
+        # With an id the answer is waited for whatever carries it, so that a refusal is not taken for silence.
+        await self._upstream.send({"t": Up.CONFIRM.value, "conn": self._link.conn, "id": new_id()}, key)
         return True

@@ -1,10 +1,11 @@
 """HTTP to the hub: where it is, how to ask it, how to listen to it (PROTOCOL §2-§5, §7)."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import httpx2
 
@@ -21,6 +22,8 @@ _KEEP_IDLE_S: Final = 2.0
 """Shorter than any server keeps an idle connection, so that no request is sent on one that is being closed."""
 _NO_CONTENT: Final = 204
 _JSON: Final = {"content-type": "application/json"}
+_OF_ONE_REQUEST: Final = {"accept", "accept-encoding", "connection", "host"}
+"""What an HTTP client says of its requests; a handshake has its own."""
 # Nothing of these can have left: the request may be repeated.
 _NEVER_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -55,10 +58,26 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+class Handshake(NamedTuple):
+    """How to open a WebSocket to the hub.
+
+    Attributes:
+        address: ``ws:`` or ``wss:``.
+        headers: The cookie, and what else the HTTP client says in each request.
+        tls: Certificates to trust; None where the address is plain.
+        is_loopback: The hub is on this machine: no proxy can reach it.
+    """
+
+    address: str
+    headers: dict[str, str]
+    tls: ssl.SSLContext | None
+    is_loopback: bool
+
+
 class Transport:
     """One hub, one cookie jar. No redirect is followed, no environment proxy stands before a loopback hub."""
 
-    __slots__ = ("_base", "_http", "_owned", "_token")
+    __slots__ = ("_base", "_http", "_owned", "_tls", "_token")
 
     def __init__(
         self,
@@ -66,6 +85,7 @@ class Transport:
         *,
         cookies: Mapping[str, str] | None = None,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         """Prepare, without connecting.
@@ -74,12 +94,14 @@ class Transport:
             url: See :func:`base_url`.
             cookies: The session cookie, by name.
             token: JWT for ``POST BASE/session``.
+            tls: Certificates to trust; None = the system's.
             http: A client with TLS, proxies and headers of its own; stays the caller's to close.
         """
         self._base = base_url(url)
         self._token = token
         self._owned = http is None
-        self._http = http or _client(self._base)
+        self._tls = tls
+        self._http = http or _client(self._base, tls)
         for name, value in (cookies or {}).items():
             self._http.cookies.set(name, value)
 
@@ -121,9 +143,19 @@ class Transport:
         # Silence is the reader's business, who knows about heartbeats.
         headers = _JSON | {"accept": "text/event-stream"}
         async with self._opened("/stream", body, headers, read_within_s=None) as response:
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/event-stream":
                 raise UnreadableError
             yield _chunks(response)
+
+    def handshake(self, kid: str) -> Handshake:
+        """How to open a WebSocket under a key."""
+        request = self._http.build_request("GET", f"{self._base}/ws", params={"kid": kid})
+        headers = {name: text for name, text in request.headers.items() if name not in _OF_ONE_REQUEST}
+        if request.url.scheme == "https" and self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        tls = self._tls if request.url.scheme == "https" else None
+        address = "ws" + str(request.url).removeprefix("http")
+        return Handshake(address, headers, tls, is_loopback(request.url.host))
 
     async def _ask(self, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Send and read a short answer. HTTP 204 is an answer only where nothing is to be said."""
@@ -177,13 +209,13 @@ class Transport:
         await self.aclose()
 
 
-def _client(base: str) -> httpx2.AsyncClient:
-    """An HTTP client for one hub; its certificates and proxies are the environment's."""
-    limits = httpx2.Limits(keepalive_expiry=_KEEP_IDLE_S)
+def _client(base: str, tls: ssl.SSLContext | None) -> httpx2.AsyncClient:
+    """An HTTP client for one hub; its proxies are the environment's."""
+    limits, verify = httpx2.Limits(keepalive_expiry=_KEEP_IDLE_S), tls or True
     if is_loopback(httpx2.URL(base).host):
         # A transport of its own: a proxy cannot reach this machine's loopback, and should not see its traffic.
-        return httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(limits=limits))
-    return httpx2.AsyncClient(limits=limits)
+        return httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(limits=limits, verify=verify))
+    return httpx2.AsyncClient(limits=limits, verify=verify)
 
 
 async def _chunks(response: httpx2.Response) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Frames from here to the hub: signed, sized, paced, sent by ``POST BASE/frames`` (PROTOCOL §4, §5)."""
+"""Frames from here to the hub: signed, sized, paced, sent by the wire that is open (PROTOCOL §4, §5)."""
 
 import asyncio
 import secrets
@@ -19,7 +19,6 @@ from jitterbug.client.refusals import (
     UnavailableError,
     UnreadableError,
 )
-from jitterbug.client.transport import Transport
 from jitterbug.errors import FrameTooLargeError
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import Up
@@ -38,11 +37,10 @@ def new_id() -> str:
 class Upstream:
     """Sends over whatever connection is open."""
 
-    __slots__ = ("_backoff", "_clock", "_keys", "_link", "_notify", "_transport", "_turn")
+    __slots__ = ("_backoff", "_clock", "_keys", "_link", "_notify", "_publishing", "_subscribing")
 
     def __init__(
         self,
-        transport: Transport,
         keys: KeyKeeper,
         clock: HubClock,
         link: Link,
@@ -50,13 +48,13 @@ class Upstream:
         notify: Callable[[Notice], None],
         random: Callable[[], float],
     ) -> None:
-        self._transport = transport
         self._keys = keys
         self._clock = clock
         self._link = link
         self._notify = notify
         self._backoff = Backoff(random)
-        self._turn = asyncio.Lock()
+        self._publishing = asyncio.Lock()
+        self._subscribing = asyncio.Lock()
 
     async def send(self, payload: dict[str, Any], key: HeldKey | None = None) -> dict[str, Any]:
         """Sign a payload now and send it once.
@@ -71,13 +69,16 @@ class Upstream:
             FrameTooLargeError: Before anything is sent.
             CanonicalError: The payload is not JSON.
             HubError: Refused.
-            NetworkError: No answer.
+            NetworkError: No answer, or no wire is open.
         """
         signer = (key or await self._keys.for_signing()).signer
         frame = signer.sign(payload, self._clock.now_ms())
         if len(frame) > self._link.max_frame_bytes:
             raise FrameTooLargeError(len(frame), self._link.max_frame_bytes)
-        return await self._transport.post_frame(frame)
+        wire = self._link.wire
+        if wire is None:
+            raise NetworkError("No connection is open.", sent=False)
+        return await wire.send(frame, payload.get("id"))
 
     async def publish(self, channel: str, data: Any) -> Position:
         """Publish, in the order of the calls; waits for a connection, and as long as the hub limits the rate (R54).
@@ -88,7 +89,9 @@ class Upstream:
             JitterbugError: The stream ended for good, or see :meth:`send`.
         """
         canonical.encode(data)  # before any waiting
-        answer = await self._call({"t": Up.PUB.value, "ch": channel, "data": data})
+        # Not before the channels are asked for: who reads its own publications would find them lost after a restart.
+        async with self._publishing:
+            answer = await self._call({"t": Up.PUB.value, "ch": channel, "data": data}, lambda: self._link.is_asked)
         position = Position.from_json(answer.get("pos"))
         if position is None:
             raise UnreadableError
@@ -96,14 +99,16 @@ class Upstream:
 
     async def subscribe(self, channel: str, since: Position | None) -> None:
         """Add a channel to the open connection. Raises as :meth:`publish` does."""
-        await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
+        async with self._subscribing:
+            await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
 
     async def unsubscribe(self, channel: str) -> None:
         """Take a channel off the open connection. Raises as :meth:`publish` does."""
-        await self._call({"t": Up.UNSUB.value, "ch": channel})
+        async with self._subscribing:
+            await self._call({"t": Up.UNSUB.value, "ch": channel})
 
-    async def _call(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Send until it is answered.
+    async def _call(self, payload: dict[str, Any], may_go: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+        """Send over an open connection, once it may go there, until it is answered.
 
         The id stays the same: the hub does once what one session asks for twice under one id, so a lost answer can be
         asked for again. In another session it could be done twice, so there it is given up.
@@ -112,28 +117,28 @@ class Upstream:
         members["id"] = new_id()
         lost: NetworkError | None = None
         lost_in = 0
-        async with self._turn:
-            while True:
-                conn, session = await self._link.wait(), self._keys.sessions
-                if lost is not None and session != lost_in:
-                    raise lost
-                try:
-                    answer = await self.send({**members, "conn": conn})
-                except RateLimitedError as error:
-                    await self._pause(error.retry_after_s, paced=True)
-                except UnavailableError as error:
-                    await self._pause(error.retry_after_s)
-                except NetworkError as error:
-                    if error.sent:
-                        lost, lost_in = error, session
-                    await self._pause(0)
-                except (UnauthorizedError, InvalidRequestError):
-                    # The hub does not know a connection that ended meanwhile: the next one may do.
-                    if self._link.conn == conn:
-                        raise
-                else:
-                    self._backoff.reset()
-                    return answer
+        while True:
+            await self._link.until(lambda: self._link.is_open and may_go())
+            conn, session = self._link.conn, self._keys.sessions
+            if lost is not None and session != lost_in:
+                raise lost
+            try:
+                answer = await self.send({**members, "conn": conn})
+            except RateLimitedError as error:
+                await self._pause(error.retry_after_s, paced=True)
+            except UnavailableError as error:
+                await self._pause(error.retry_after_s)
+            except NetworkError as error:
+                if error.sent:
+                    lost, lost_in = error, session
+                await self._pause(0)
+            except (UnauthorizedError, InvalidRequestError):
+                # The hub does not know a connection that ended meanwhile: the next one may do.
+                if self._link.conn == conn:
+                    raise
+            else:
+                self._backoff.reset()
+                return answer
 
     async def _pause(self, asked_s: float, *, paced: bool = False) -> None:
         wait_s = max(asked_s, _LEAST_PACE_S) if paced else self._backoff.at_least_ms(asked_s * 1_000) / 1_000

@@ -1,0 +1,376 @@
+"""One stream for all tabs of an origin, in real Chromium: each gets each number once and in order, whoever leads."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page
+
+from tests.browser.conftest import ARGUMENTS, chromium_path
+from tests.browser.origin import BASE, Origin, origin, wait_for_count
+from tests.browser.raw_tab import RawTab
+from tests.server.serving import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+
+CHANNEL = "numbers"
+MODES = {"locks": {}, "worker": {"worker": "/client/worker.js"}}
+CONNECT = """async ([base, channels, options]) => {
+  Object.assign(window, { got: [], other: [], gaps: [], states: [], errors: [] });
+  const { connectShared } = await import("/client/tabs.js");
+  const push = (window.push = await connectShared(base, { channels, ...options }));
+  push.on("gap", ({ channel, reason, position }) => window.gaps.push([channel, reason, position[1]]));
+  push.on("status", ({ state }) => window.states.push(state));
+  push.on("error", ({ code }) => window.errors.push(code));
+  const [first, second] = Object.keys(channels);
+  if (first) push.subscribe(first, (number) => window.got.push(number));
+  if (second) push.subscribe(second, (number) => window.other.push(number));
+}"""
+
+
+class Tabs:
+    """The tabs of one browser, on one origin."""
+
+    def __init__(self, place: Origin, context: BrowserContext, options: dict[str, Any]) -> None:
+        self.place, self._context, self._options = place, context, options
+        self.pages: list[Page] = []
+        self.faults: list[str] = []
+
+    def open(self, channels: dict[str, Any] | None = None, **options: Any) -> Page:
+        """Open a tab that reads; returns when it is live and the hub has said where "now" is."""
+        page = self._context.new_page()
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.goto(f"{self.place.url}/tab")
+        page.evaluate(CONNECT, [BASE, {CHANNEL: None} if channels is None else channels, self._options | options])
+        page.wait_for_timeout(300)
+        self.pages.append(page)
+        return page
+
+    @property
+    def leaders(self) -> list[Page]:
+        """Tabs that say that they lead."""
+        return [page for page in self.pages if page.evaluate("window.push.leads")]
+
+    def close(self, page: Page) -> None:
+        self.pages.remove(page)
+        page.close()
+
+    def expect_all(self, pages: list[Page] | None = None, start: int = 0) -> None:
+        """Each of these tabs has each number from ``start`` on once, in order, and no gap."""
+        wanted = self.place.sent[CHANNEL][start:]
+        for page in self.pages if pages is None else pages:
+            wait_for_count(page, len(wanted))
+            assert page.evaluate("window.got") == wanted
+            assert page.evaluate("[window.gaps, window.errors]") == [[], []]
+
+    @contextmanager
+    def flowing(self, count: int = 300) -> Iterator[None]:
+        """Numbers are published on and on meanwhile, and to the last before the end."""
+
+        def publish() -> None:
+            for number in range(count):
+                self.place.publish(CHANNEL, len(self.place.sent.get(CHANNEL, ())))
+                if number % 5 == 0:
+                    pause.wait(0.02)
+
+        pause = threading.Event()
+        publishing = threading.Thread(target=publish)
+        publishing.start()
+        yield
+        publishing.join()
+
+
+@pytest.fixture
+def place() -> Iterator[Origin]:
+    with origin() as running:
+        yield running
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tabs(browser: Browser, place: Origin, mode: str) -> Iterator[Tabs]:
+    """None open yet."""
+    with browser.new_context() as context:
+        made = Tabs(place, context, MODES[mode])
+        yield made
+        assert made.faults == [], "errors that nobody caught"
+
+
+def wait_until(tabs: Tabs, condition: Callable[[], Any]) -> None:
+    """Wait, with the tabs going on."""
+    for _ in range(300):
+        if condition():
+            return
+        tabs.pages[0].wait_for_timeout(100)
+    raise AssertionError("not in time")
+
+
+def test_five_tabs_share_one_stream(tabs: Tabs, place: Origin, mode: str) -> None:
+    """One connection and one key at the hub; everything published reaches every tab, once and in order."""
+    for _ in range(5):
+        tabs.open()
+    assert place.streams == 1
+    assert len(tabs.leaders) == (1 if mode == "locks" else 0)
+    place.publish(CHANNEL, *range(500))
+    tabs.expect_all()
+    assert place.streams == 1
+    assert place.opened == 1
+    assert len({page.evaluate("window.push.key.kid") for page in tabs.pages}) == 1
+
+
+def test_any_tab_can_publish(tabs: Tabs, place: Origin) -> None:
+    """It goes up by the leader, and the position comes back to the tab that asked."""
+    for _ in range(3):
+        tabs.open()
+    offsets = [page.evaluate(f"window.push.publish('{CHANNEL}', {n})")[1] for n, page in enumerate(tabs.pages)]
+    assert offsets == [1, 2, 3]
+    place.sent[CHANNEL] = [0, 1, 2]
+    tabs.expect_all()
+    code = "(call) => call.then(() => 'no error', (error) => error.code)"
+    for page in tabs.pages:
+        assert page.evaluate(f"({code})(window.push.publish('{CHANNEL}', () => 1))") == "JB_NOT_JSON"
+        assert page.evaluate(f"({code})(window.push.publish('{CHANNEL}', 'x'.repeat(20000)))") == "JB_TOO_LARGE"
+        assert page.evaluate(f"({code})(window.push.publish('no way', 1))") == "JB_CHANNEL_NAME"
+
+
+def test_a_tab_closed_while_it_publishes_leaves_no_loose_end(tabs: Tabs, place: Origin) -> None:
+    """Nobody knows whether it was published, and the one who asked is told so; the others go on."""
+    first, second = tabs.open(), tabs.open()
+    ended = "(calls) => Promise.all(calls.map((call) => call.catch((error) => error.code)))"
+    calls = f"[1, 2, 3].map((number) => window.push.publish('{CHANNEL}', number))"
+    told = first.evaluate(f"() => {{ const all = ({ended})({calls}); setTimeout(() => push.close(), 3); return all; }}")
+    assert all(answer == "JB_NETWORK" or answer[1] in {1, 2, 3} for answer in told)
+    wait_until(tabs, lambda: place.streams == 1 and second.evaluate("window.push.status.state") == "live")
+    assert second.evaluate(f"window.push.publish('{CHANNEL}', 'after')")[1] <= 4
+    second.wait_for_function("() => window.got.at(-1) === 'after'")
+
+
+@pytest.mark.parametrize("how", ["closed", "crashed", "navigated"])
+def test_another_tab_takes_over_in_the_middle_of_the_flow(tabs: Tabs, place: Origin, mode: str, how: str) -> None:
+    """Whoever leads goes, twice over: the tabs left miss nothing and get nothing twice."""
+    for _ in range(4):
+        tabs.open()
+    with tabs.flowing():
+        for _ in range(2):
+            tabs.pages[-1].wait_for_timeout(300)
+            leader = tabs.leaders[0] if mode == "locks" else tabs.pages[0]
+            if how == "crashed":
+                tabs.pages.remove(leader)
+                crash(leader)
+            elif how == "navigated":
+                tabs.pages.remove(leader)
+                leader.goto(f"{place.url}/elsewhere")
+            else:
+                tabs.close(leader)
+    tabs.expect_all()
+    wait_until(tabs, lambda: place.streams == 1)
+    if mode == "locks":
+        assert place.opened == 3
+        assert len(tabs.leaders) == 1
+    elif how != "crashed":  # the worker may live in the process that crashed
+        assert place.opened == 1
+
+
+def crash(page: Page) -> None:
+    """End the page's process without a word to the page."""
+    with suppress(Error):
+        page.goto("chrome://crash")
+
+
+def test_a_tab_comes_back_from_the_back_forward_cache(browser: Browser, place: Origin, mode: str) -> None:
+    """No lock, channel or worker keeps it out of the cache; it goes on from where it was, and so do the others."""
+    keeping = browser.browser_type.launch(
+        executable_path=chromium_path(), args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    with keeping, keeping.new_context() as context:
+        tabs = Tabs(place, context, MODES[mode])
+        for _ in range(3):
+            tabs.open()
+        away = tabs.pages[0]
+        away.evaluate("addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; })")
+        for turn in range(2):
+            place.publish(CHANNEL, *range(20 * turn, 20 * turn + 10))
+            tabs.expect_all()
+            away.goto(f"{place.url}/elsewhere?{turn}", wait_until="commit")
+            place.publish(CHANNEL, *range(20 * turn + 10, 20 * turn + 20))
+            tabs.expect_all(tabs.pages[1:])
+            away.go_back(wait_until="commit", timeout=10_000)
+            tabs.expect_all()
+            assert away.evaluate("window.restored") is True
+        assert place.streams == 1
+
+
+def test_a_frozen_leader_gives_the_lead_away(browser: Browser, place: Origin) -> None:
+    """The browser tells it before it freezes; active again it is one of the others, and has missed nothing."""
+    with closing(RawTab(browser, f"{place.url}/tab")) as leader:
+        others = [RawTab(browser, f"{place.url}/tab", leader) for _ in range(2)]
+        for tab in (leader, *others):
+            tab.evaluate(f"({CONNECT})({json.dumps([BASE, {CHANNEL: None}, {}])})")
+        assert leader.evaluate("window.push.leads")
+        leader.hide()
+        leader.send("Page.setWebLifecycleState", state="frozen")
+        others[0].until("window.push.status.state === 'live'")
+        until(lambda: place.opened == 2)
+        place.publish(CHANNEL, *range(100))
+        for tab in others:
+            tab.until("window.got.length >= 100")
+        leader.send("Page.setWebLifecycleState", state="active")
+        leader.until("window.got.length >= 100")
+        place.publish(CHANNEL, *range(100, 150))
+        for tab in (leader, *others):
+            tab.until("window.got.length >= 150")
+            assert tab.evaluate("window.got") == place.sent[CHANNEL]
+            assert tab.evaluate("window.gaps") == []
+        assert [tab.evaluate("window.push.leads") for tab in (leader, *others)].count(True) == 1
+        until(lambda: place.streams == 1)
+
+
+def test_a_tab_that_joins_late_gets_what_it_asks_for_and_disturbs_nobody(tabs: Tabs, place: Origin) -> None:
+    """From now on, from a position the others have long passed, and from one at which they stand."""
+    early = tabs.open()
+    place.publish(CHANNEL, *range(100))
+    tabs.expect_all()
+    epoch, offset = early.evaluate(f"window.push.publish('{CHANNEL}', 100)")
+    place.sent[CHANNEL].append(100)
+    from_now, from_ten, from_here = (
+        tabs.open({CHANNEL: position}) for position in (None, [epoch, 10], [epoch, offset])
+    )
+    with tabs.flowing(200):
+        from_sixty = tabs.open({CHANNEL: [epoch, 60]})
+    tabs.expect_all([early])
+    tabs.expect_all([from_now, from_here], 101)
+    tabs.expect_all([from_ten], 10)
+    tabs.expect_all([from_sixty], 60)
+    assert (place.streams, place.opened) == (1, 1)
+
+
+def test_a_position_out_of_the_history_is_told_as_a_gap_to_the_tab_that_asked_alone(
+    browser: Browser, mode: str
+) -> None:
+    """Never a silent hole; and no loss to those who have read on."""
+    with origin(history_size=20) as place, browser.new_context() as context:
+        tabs = Tabs(place, context, MODES[mode])
+        early = tabs.open()
+        place.publish(CHANNEL, *range(99))
+        epoch, _ = early.evaluate(f"window.push.publish('{CHANNEL}', 99)")
+        place.sent[CHANNEL].append(99)
+        late = tabs.open({CHANNEL: [epoch, 10]})
+        old = tabs.open({CHANNEL: ["another-epoch", 10]})
+        with tabs.flowing(100):
+            later = tabs.open({CHANNEL: [epoch, 5]})
+        tabs.expect_all([early])
+        wait_until(tabs, lambda: late.evaluate("window.got").count(199) == 1)
+        for page, reason in ((late, "expired"), (old, "epoch"), (later, "expired")):
+            wait_for_count(page, 1)
+            gaps, got = page.evaluate("[window.gaps, window.got]")
+            assert [told for _, told, _ in gaps] == [reason]
+            assert got == list(range(gaps[0][2], 200)), "all that follows the gap, once"
+        assert place.streams == 1
+
+
+def test_the_union_of_the_channels_is_subscribed(tabs: Tabs, place: Origin) -> None:
+    """A channel goes with the last tab that wants it; a tab gets its own channels and no others."""
+    tabs.open({"a": None, "b": None})
+    second = tabs.open({"b": None, "c": None})
+    assert place.channels == {"a", "b", "c"}
+    place.publish("a", 1)
+    place.publish("b", 2)
+    place.publish("c", 3)
+    wait_until(tabs, lambda: second.evaluate("window.other.length") == 1)
+    assert [page.evaluate("[window.got, window.other]") for page in tabs.pages] == [[[1], [2]], [[2], [3]]]
+    second.evaluate("() => { window.off = window.push.subscribe('d', () => undefined); }")
+    wait_until(tabs, lambda: place.channels == {"a", "b", "c", "d"})
+    second.evaluate("window.off()")
+    wait_until(tabs, lambda: place.channels == {"a", "b", "c"})
+    tabs.close(second)
+    wait_until(tabs, lambda: place.channels == {"a", "b"})
+    assert place.opened <= 2
+    tabs.pages[0].evaluate("window.push.close()")
+    wait_until(tabs, lambda: place.streams == 0)
+
+
+def test_a_revoked_session_is_told_to_every_tab_and_a_new_one_can_be_had(tabs: Tabs, place: Origin) -> None:
+    """R17 reaches each tab; a tab opened after that begins anew."""
+    for _ in range(3):
+        tabs.open()
+    place.revoke_all()
+    wait_until(tabs, lambda: all(page.evaluate("window.push.status.state") == "refused" for page in tabs.pages))
+    assert [page.evaluate("window.push.status.code") for page in tabs.pages] == ["JB_REVOKED"] * 3
+    assert place.streams == 0
+
+
+def test_a_leader_that_hangs_is_left(browser: Browser, place: Origin) -> None:
+    """Its lock is still held, but it answers nobody: another tab takes the lead, and it comes back as one of them."""
+    with browser.new_context() as context:
+        tabs = Tabs(place, context, MODES["locks"])
+        for _ in range(3):
+            tabs.open()
+        hung = tabs.leaders[0]
+        hung.evaluate("() => { setTimeout(() => { for (const end = Date.now() + 25_000; Date.now() < end; ); }, 10); }")
+        others = [page for page in tabs.pages if page is not hung]
+        others[0].wait_for_timeout(500)
+        place.publish(CHANNEL, *range(50))
+        tabs.expect_all(others)
+        assert [page.evaluate("window.push.leads") for page in others].count(True) == 1
+        wait_until(tabs, lambda: place.streams == 1)
+        place.publish(CHANNEL, *range(50, 80))
+        tabs.expect_all()
+        assert len(tabs.leaders) == 1
+
+
+def test_a_worker_that_ends_is_started_again_and_at_last_done_without(browser: Browser, place: Origin) -> None:
+    """In the middle of the flow, three times over; then a tab leads."""
+    with browser.new_context() as context:
+        tabs = Tabs(place, context, MODES["worker"])
+        for _ in range(3):
+            tabs.open()
+        for ended in range(1, 4):
+            with tabs.flowing(100):
+                tabs.pages[0].wait_for_timeout(100)
+                end_workers(browser)
+                wait_until(tabs, lambda: place.opened == ended + 1)  # noqa: B023 - called at once
+            tabs.expect_all()
+            assert place.streams == 1
+            assert len(tabs.leaders) == (ended == 3)
+
+
+def end_workers(browser: Browser) -> None:
+    """Let each shared worker end itself."""
+    root = browser.new_browser_cdp_session()
+    for target in root.send("Target.getTargets", {"filter": [{"type": "shared_worker"}]})["targetInfos"]:
+        attached = root.send("Target.attachToTarget", {"targetId": target["targetId"], "flatten": False})
+        text = json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": "close()"}})
+        root.send("Target.sendMessageToTarget", {"sessionId": attached["sessionId"], "message": text})
+    root.detach()
+
+
+def test_a_worker_that_cannot_be_loaded_is_done_without(browser: Browser, place: Origin) -> None:
+    """The tabs lead themselves then."""
+    with browser.new_context() as context:
+        tabs = Tabs(place, context, {"worker": "/client/nothing.js"})
+        for _ in range(3):
+            tabs.open()
+        assert len(tabs.leaders) == 1
+        place.publish(CHANNEL, *range(50))
+        tabs.expect_all()
+        assert place.streams == 1
+
+
+def test_without_web_locks_each_tab_has_its_own_stream(browser: Browser, place: Origin) -> None:
+    """An old browser gets what `connect` gives."""
+    with browser.new_context() as context:
+        context.add_init_script("delete Navigator.prototype.locks")
+        tabs = Tabs(place, context, MODES["worker"])
+        for _ in range(2):
+            tabs.open()
+        assert tabs.pages[0].evaluate("window.push.leads") is None
+        place.publish(CHANNEL, *range(50))
+        tabs.expect_all()
+        assert place.streams == 2
