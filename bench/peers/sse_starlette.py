@@ -44,7 +44,9 @@ def _app(encode: Callable[[str], Any]) -> Any:
             readers.discard(queue)
 
     async def subscribe(_: Request) -> Response:
-        return EventSourceResponse(events(), ping=60)
+        # Named, so that its type is known whether the package is installed or not.
+        response: Response = EventSourceResponse(events(), ping=60)
+        return response
 
     async def publish(request: Request) -> Response:
         event = encode((await request.body()).decode())
