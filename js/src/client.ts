@@ -26,8 +26,8 @@ import type {
 } from "./types.ts";
 
 /**
- * Opens a connection to a hub; resolves when its first frame, `hello`, is verified. Tries on through whatever may
- * pass. Handlers for `options.channels` may be added later: what comes before is kept for them.
+ * Opens a connection to a hub; resolves when its `hello` is verified and each channel of `options.channels` stands at
+ * a position or was refused: nothing published from then on is missed in silence. Tries on through whatever may pass. Handlers for `options.channels` may be added later: what comes before is kept for them.
  *
  * @param base path or URL of the hub's API, such as "/api/jitterbug"
  * @throws JitterbugError, with a code and a remedy, for what can never work: JB_INSECURE_CONTEXT, JB_UNAUTHORIZED,
@@ -66,7 +66,7 @@ class Client implements Push {
   #status: Status = { state: "connecting" };
   #limits: Limits | null = null;
   #key: KeyInfo | null = null;
-  #onFirstHello: () => void = () => undefined;
+  #onOpened: () => void = () => undefined;
 
   constructor(runtime: Runtime, settings: Settings) {
     for (const channel of settings.channels.keys()) this.#handlers.hold(channel);
@@ -78,19 +78,28 @@ class Client implements Push {
         status: (status) => this.#setStatus(status),
         key: (key) => this.#setKey(key),
         limits: (limits) => this.#setLimits(limits),
-        subscribed: (subscribed) => this.#emitter.emit("subscribed", subscribed),
+        subscribed: (subscribed) => {
+          this.#emitter.emit("subscribed", subscribed);
+          this.#settle();
+        },
         publication: (publication) => this.#deliver(publication),
-        gap: (gap) => this.#emitter.emit("gap", gap),
-        error: (error) => this.#emitter.emit("error", error),
+        gap: (gap) => {
+          this.#emitter.emit("gap", gap);
+          this.#settle();
+        },
+        error: (error) => {
+          this.#emitter.emit("error", error);
+          this.#settle();
+        },
         watcher: () => (this.#emitter.has("frame") ? (seen) => this.#emitter.emit("frame", seen) : null),
       },
     });
   }
 
-  /** Resolves at the first verified `hello`; rejects with the hub's refusal. */
+  /** Resolves as `connect` does; rejects with the hub's refusal. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#onFirstHello = resolve;
+      this.#onOpened = resolve;
       this.#link.run().then((refusal) => {
         if (refusal === null) return;
         this.#key = null;
@@ -159,7 +168,11 @@ class Client implements Push {
     if (this.#status.state === "closed") return;
     this.#status = status;
     this.#emitter.emit("status", status);
-    if (status.state === "live") this.#onFirstHello();
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#status.state === "live" && this.#link.isPlaced) this.#onOpened();
   }
 
   #setKey(key: KeyInfo): void {

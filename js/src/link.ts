@@ -34,8 +34,8 @@ import { Verifier } from "./verifier.ts";
 
 /** Frame limit until a verified `hello` names the hub's own: the largest of any profile, bytes. */
 const LARGEST_FRAME_BYTES = 16_384;
-/** Nonces remembered at most: many times what the fastest profile can send within the window. */
-const MAX_NONCES = 20_000;
+/** Nonces remembered at most: what the fastest reader can verify within the window. Some 100 bytes each, as they come. */
+const MAX_NONCES = 250_000;
 
 /** Where a Link tells what happens. */
 export interface Sink {
@@ -142,6 +142,11 @@ export class Link {
     this.#lifetime.abort();
     this.#reports.stop();
     this.#keeper.ring.clear();
+  }
+
+  /** Whether every wanted channel stands somewhere. */
+  get isPlaced(): boolean {
+    return this.#receiver.isPlaced;
   }
 
   /** Channels wanted now. */

@@ -87,6 +87,11 @@ export class Receiver {
     return this.#wire?.kid ?? null;
   }
 
+  /** Whether every wanted channel stands somewhere: from there on nothing of it is missed in silence. */
+  get isPlaced(): boolean {
+    return [...this.#channels.values()].every((channel) => !channel.wanted || channel.position !== null);
+  }
+
   /** When silence means a dead stream: two heartbeat intervals after the last good frame (monotonic ms). */
   get deadAtMs(): number {
     return this.#heardAtMs + SILENT_HEARTBEATS * this.#heartbeatMs;

@@ -362,6 +362,30 @@ describe("a network that tampers (R14)", () => {
     expect(push.stats.gaps).toBe(1);
   });
 
+  it("does not say it is open before the first subscribed has come: nothing published then is missed", async () => {
+    let lost = 0;
+    const pending = connected({
+      channels: { a: null },
+      intercept: (text, handOn) => {
+        if (text.includes('"t":"subscribed"') && lost++ === 0) return;
+        handOn(text);
+      },
+    });
+    let isOpen = false;
+    void pending.then(() => {
+      isOpen = true;
+    });
+    await runtime.until(() => lost === 1, "the first is lost");
+    expect(isOpen).toBe(false);
+    hub.publish("a", "before");
+    await runtime.advanceUntil(() => isOpen, "another stream tells");
+    const push = await pending;
+    const got = follow(push, "a");
+    hub.publish("a", 1);
+    await runtime.until(() => got.length === 1, "it is delivered");
+    expect(got).toEqual([1]);
+  });
+
   it("delays: a stale frame is refused", async () => {
     const handedOn: (() => void)[] = [];
     const push = await connected({
