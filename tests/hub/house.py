@@ -171,6 +171,7 @@ class Client:
         assert {one.payload["conn"] for one in seen} <= {self.connection.conn}
         nonces = [one.frame["nonce"] for one in seen]
         assert len(set(nonces)) == len(nonces)
+        assert [len(one.text) for one in seen] == self.sink.announced[: len(seen)], "a length was not what was said"
 
     def sign(self, payload: dict[str, Any], *, key: EphemeralKey | None = None, now_ms: int | None = None) -> bytes:
         """Sign a frame for the hub."""

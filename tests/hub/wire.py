@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from jitterbug.clock import Clock
 from jitterbug.protocol import canonical, sse
@@ -20,6 +20,7 @@ class MemorySink:
     Attributes:
         taken: What the reader's side has, each piece with the wall time at which it got there.
         writes: Number of writes.
+        announced: How long each frame was said to be.
         filled_bytes: Bytes that are said to be pending besides those held.
         is_ended, is_aborted: The hub finished, or cut, the wire.
         reason: With which it finished.
@@ -31,13 +32,17 @@ class MemorySink:
         self._holds = False
         self.taken: list[tuple[int, bytes]] = []
         self.writes = 0
+        self.announced: list[int] = []
         self.filled_bytes = 0
         self.is_ended = False
         self.is_aborted = False
         self.reason: ByeReason | None = None
 
-    def encode(self, frame: bytes, cursor: bytes | None) -> bytes:
-        return sse.event(frame, cursor)
+    after: ClassVar[bytes] = b"\n\n"
+
+    def before(self, frame_bytes: int, cursor: bytes | None) -> bytes:
+        self.announced.append(frame_bytes)
+        return b"data: " if cursor is None else b"id: %b\ndata: " % cursor
 
     def write(self, data: bytes) -> None:
         self.writes += 1

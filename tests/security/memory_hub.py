@@ -89,7 +89,7 @@ class _Served:
             "subscriptions": sum(len(hub.channels.readers(channel)) for channel in hub.channels),
             "joining": len(hub.channels._joining),
             "by_address": len(push.limits._by_address),
-            "unsent": max((c._sink.pending_bytes() for c in hub), default=0),
+            "unsent": max((c.sink.pending_bytes() for c in hub), default=0),
             "own": max((len(c._control) for c in hub), default=0),
             "waiting": max((c.backlog for c in hub), default=0),
             "history": sum(len(log.entries) for log in store._logs.values()),

@@ -110,7 +110,7 @@ async def test_a_subscription_and_a_channel() -> None:
     clients = [house.connect() for _ in range(20)]
     await house.settle()
     for client in clients:
-        client.connection._sink = MemorySink(house.clock)
+        client.connection.sink = MemorySink(house.clock)
     meter = Meter()
     for number in range(2_000):
         name = f"{LONGEST_CHANNEL}{number:05}"

@@ -27,7 +27,7 @@ def stalled(visitor: Visitor, *channels: str) -> OpenStream:
 
 
 def pending_bytes(server: Running) -> int:
-    return server.do(lambda: max(connection._sink.pending_bytes() for connection in server.push.hub))
+    return server.do(lambda: max(connection.sink.pending_bytes() for connection in server.push.hub))
 
 
 def fill(server: Running, clock: ManualClock) -> None:

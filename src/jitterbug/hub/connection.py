@@ -32,6 +32,7 @@ class Connection:
     Attributes:
         conn: Its id, 16 random characters.
         session: Whose it is.
+        sink: The end of the wire.
         address: Client address, for caps and facts.
         kid: Key that signs its frames now.
         key_expires_at_ms: Last ``ts`` that key may sign; beyond it nothing is sent.
@@ -51,10 +52,10 @@ class Connection:
 
     __slots__ = (
         "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
-        "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_sink", "_stalled_since_ns", "_taken_bytes",
+        "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_stalled_since_ns", "_taken_bytes",
         "_tick", "_written_bytes", "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed",
         "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places",
-        "present", "rekey_hinted", "rights", "session",
+        "present", "rekey_hinted", "rights", "session", "sink",
     )  # fmt: skip
 
     def __init__(
@@ -87,7 +88,7 @@ class Connection:
         self.heartbeat_at_ns = now_ns
         self._conn_bytes = conn.encode()
         self._signer = signer
-        self._sink = sink
+        self.sink = sink
         self._seq = 0
         # Lists, not deques, which take 700 bytes when empty: both are mostly that, and short.
         self._control: list[tuple[Down, dict[str, Any], bool, Callable[[], None] | None]] = []
@@ -194,7 +195,7 @@ class Connection:
         """Cut the wire."""
         self.is_ending = True
         self._control.clear()
-        self._sink.abort()
+        self.sink.abort()
 
     def release(self) -> None:
         """Let go of what waited: the wheel holds a closed connection until its next deadline, up to 15 s."""
@@ -209,27 +210,24 @@ class Connection:
 
     # What goes out.
 
-    def send_now(self, publication: PreparedPublication, moment: Moment) -> bool:
-        """Send a live publication at once, past the ring. The hot path.
+    def sign_now(self, publication: PreparedPublication, moment: Moment) -> bytes | None:
+        """Sign a live publication that goes out at once, past the ring. The hot path.
 
         Returns:
-            False where it must wait: something else does, or this wire may not have it now.
+            What the caller writes to :attr:`sink` before anything else happens to this connection; None where the
+            publication must wait: something else does, or this wire may not have it now.
         """
         if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
-            return False
-        sink = self._sink
-        if sink.pending_bytes() > _PENDING_LIMIT_BYTES:
-            return False
+            return None
+        if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+            return None
         if self._tick != moment.tick:
             self._tick = moment.tick
             self._sent_in_tick = 0
         if self._sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
-            return False
+            return None
         self._sent_in_tick += 1
-        event = self._encode_publication(moment.ts, publication, publication.tail)
-        self._written_bytes += len(event)
-        sink.write(event)
-        return True
+        return self._sign_publication(moment.ts, publication, publication.tail)
 
     def flush(self, moment: Moment) -> int | None:
         """Send what may be sent, in one write.
@@ -242,20 +240,18 @@ class Connection:
             if self.is_ending:
                 # Too late to sign the farewell (the process slept, the wire was full): the end itself is what is left.
                 self._control.clear()
-                self._sink.end(self._bye_reason)
+                self.sink.end(self._bye_reason)
             return None  # no usable key: everything waits for a new one, or for the end
-        if self._sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+        if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return moment.next_tick_ns
         parts: list[bytes] = []
         wake_ns = self._drain_control(parts, moment) if self._control else None
         if not self.is_ending and not self._control:  # nothing overtakes the hub's own: subscribed comes before msg
             wake_ns = self._drain_publications(parts, moment)
         if parts:
-            data = b"".join(parts)
-            self._written_bytes += len(data)
-            self._sink.write(data)
+            self.sink.write(b"".join(parts))
         if self.is_ending and not self._control:
-            self._sink.end(self._bye_reason)
+            self.sink.end(self._bye_reason)
         return wake_ns
 
     def _drain_control(self, parts: list[bytes], moment: Moment) -> int | None:
@@ -275,7 +271,7 @@ class Connection:
         payload = {**members, "conn": self.conn, "seq": self._seq, "t": kind.value}
         if kind in {Down.HELLO, Down.HB}:
             payload["serverTime"] = moment.now_ms
-        parts.append(self._sink.encode(self._signer.seal(canonical.encode_plain(payload), moment.ts), cursor))
+        parts.append(self._seal(canonical.encode_plain(payload), moment.ts, cursor))
 
     def _drain_publications(self, parts: list[bytes], moment: Moment) -> int | None:
         if self._gaps and not self._catchup:
@@ -293,7 +289,7 @@ class Connection:
         if count > 0:
             self._bucket.spend(count, moment.now_ns)
             self._sent_in_tick += count
-            parts += [self._encode_publication(moment.ts, item, item.recovered_tail()) for item in catchup[:count]]
+            parts += [self._sign_publication(moment.ts, item, item.recovered_tail()) for item in catchup[:count]]
             recovered = min(count, len(catchup))
             del catchup[:recovered]
             count -= recovered
@@ -302,7 +298,7 @@ class Connection:
                 self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(min(count, len(ring))):
                 publication = ring.pop()
-                parts.append(self._encode_publication(moment.ts, publication, publication.tail))
+                parts.append(self._sign_publication(moment.ts, publication, publication.tail))
                 count -= 1
                 waiting -= 1
             for _ in range(count):  # who is there can wait for what is said
@@ -317,13 +313,20 @@ class Connection:
         self.limited_at_ns = moment.now_ns
         return self._bucket.next_at_ns()
 
-    def _encode_publication(self, ts: bytes, publication: PreparedPublication, tail: bytes) -> bytes:
+    def _sign_publication(self, ts: bytes, publication: PreparedPublication, tail: bytes) -> bytes:
         self._seq = seq = self._seq + 1
         places = self.places
         places[publication.channel] = publication
         cursor = publication.cursor if len(places) == 1 else join_cursor(places.values())
         payload = b"".join((publication.head, self._conn_bytes, tail, b"%d" % seq, TAIL))
-        return self._sink.encode(self._signer.seal(payload, ts), cursor)
+        return self._seal(payload, ts, cursor)
+
+    def _seal(self, payload: bytes, ts: bytes, cursor: bytes | None) -> bytes:
+        signer, sink = self._signer, self.sink
+        before = sink.before(signer.envelope_bytes + len(payload) + len(ts), cursor)
+        event = signer.seal(payload, ts, before, sink.after)
+        self._written_bytes += len(event)
+        return event
 
     def _tell_gaps(self, parts: list[bytes], moment: Moment) -> None:
         gaps, self._gaps = self._gaps, {}
@@ -364,7 +367,7 @@ class Connection:
 
     def is_stalled(self, now_ns: int, limit_ns: int) -> bool:
         """Whether the reader has taken nothing for so long, though something is pending. Call now and then."""
-        pending = self._sink.pending_bytes()
+        pending = self.sink.pending_bytes()
         taken = self._written_bytes - pending
         if not pending or taken != self._taken_bytes:
             self._taken_bytes = taken

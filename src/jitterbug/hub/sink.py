@@ -6,13 +6,22 @@ from jitterbug.protocol.codes import ByeReason
 
 
 class Sink(Protocol):
-    """One open wire. Never awaited: back-pressure is a number that is read."""
+    """One open wire. Never awaited: back-pressure is a number that is read.
 
-    def encode(self, frame: bytes, cursor: bytes | None) -> bytes:
-        """A signed frame in the form of this transport; several may be joined for one write.
+    What stands around a frame on this wire is asked for before the frame is made, so that all of it is put together
+    in one copy. Several may be joined for one write.
+    """
+
+    @property
+    def after(self) -> bytes:
+        """What stands behind each frame."""
+        ...
+
+    def before(self, frame_bytes: int, cursor: bytes | None) -> bytes:
+        """What stands before a frame.
 
         Args:
-            frame: The signed frame.
+            frame_bytes: Length of the frame to come.
             cursor: Resume cursor after this frame; None = it does not move.
         """
         ...

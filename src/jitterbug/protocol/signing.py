@@ -103,9 +103,10 @@ class FrameSigner:
 
     Attributes:
         kid: The key id that goes into each frame.
+        envelope_bytes: Length of a frame beside its payload and the digits of its time.
     """
 
-    __slots__ = ("_head", "_key", "_prefix", "kid")
+    __slots__ = ("_head", "_key", "_prefix", "envelope_bytes", "kid")
 
     def __init__(self, kid: str, secret: bytes | MacKey) -> None:
         """Args: kid: 4 to 96 of ``A-Z a-z 0-9 _ -``. secret: at least 32 bytes. Raises ValueError otherwise."""
@@ -115,6 +116,7 @@ class FrameSigner:
         self._key = secret if isinstance(secret, MacKey) else MacKey(secret)
         self._prefix = kid.encode() + b":"
         self._head = b'{"kid":"' + kid.encode() + b'","nonce":"'
+        self.envelope_bytes: Final = frames.ENVELOPE_BYTES - frames.TS_DIGITS + len(kid)
 
     def sign(self, payload: dict[str, Any], now_ms: int) -> bytes:
         """Return the signed frame, in canonical form.
@@ -131,16 +133,20 @@ class FrameSigner:
             raise CanonicalError(f"The payload is nested deeper than {MAX_DEPTH - 1}.")
         return self.seal(data, b"%d" % now_ms)
 
-    def seal(self, payload: bytes, ts: bytes) -> bytes:
+    def seal(self, payload: bytes, ts: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
         """Sign canonical payload bytes. The hot path: the caller vouches that the bytes are canonical.
 
         Args:
             payload: What :func:`canonical.encode` gave, or the same bytes spliced.
             ts: Unix milliseconds in decimal.
+            before: Put before the frame in the same copy: what the wire wants there. Not signed.
+            after: Put behind it likewise.
         """
         nonce = _NONCES.take()
         sig = base64.encode(self._key.mac(b"".join((self._prefix, ts, b":", nonce, b":", payload))))
-        return b"".join((self._head, nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}"))
+        return b"".join(
+            (before, self._head, nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}", after)
+        )
 
     def __repr__(self) -> str:
         return f"FrameSigner(kid={self.kid!r})"

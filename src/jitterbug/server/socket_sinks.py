@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from starlette.types import Scope, Send
 
@@ -45,8 +45,8 @@ class SocketTransport(Protocol):
 
 
 @lru_cache(maxsize=2_048)
-def text_head(length_bytes: int) -> bytes:
-    """The head of an unmasked text frame in one piece (RFC 6455 §5.2)."""
+def text_head(length_bytes: int, _cursor: bytes | None = None) -> bytes:
+    """The head of an unmasked text frame in one piece (RFC 6455 §5.2). Cursors are for streams."""
     if length_bytes < 126:
         return bytes((0x81, length_bytes))
     if length_bytes < 65_536:
@@ -75,10 +75,9 @@ class TransportSocketSink:
         """See :class:`jitterbug.hub.sink.Sink`."""
         return self._transport.get_write_buffer_size()
 
-    @staticmethod
-    def encode(frame: bytes, cursor: bytes | None) -> bytes:  # noqa: ARG004 - for streams
-        """See :class:`jitterbug.hub.sink.Sink`."""
-        return text_head(len(frame)) + frame
+    after: ClassVar[bytes] = b""
+
+    before = staticmethod(text_head)
 
     def end(self, reason: ByeReason | None) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
@@ -103,10 +102,11 @@ class AsgiSocketSink(AsgiSink):
         self._reason: ByeReason | None = None
         self.close_code: int | None = None
 
-    @staticmethod
-    def encode(frame: bytes, cursor: bytes | None) -> bytes:  # noqa: ARG004 - for streams
+    after: ClassVar[bytes] = b"\n"
+
+    def before(self, frame_bytes: int, cursor: bytes | None) -> bytes:  # noqa: ARG002 - for streams
         """See :class:`jitterbug.hub.sink.Sink`. A frame is one line of JSON by construction."""
-        return frame + b"\n"
+        return b""
 
     def end(self, reason: ByeReason | None) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
