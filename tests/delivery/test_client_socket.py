@@ -15,14 +15,14 @@ from tests.delivery.readers import reading
 from tests.looped import in_loop
 
 COUNT = 10_000 if IS_LONG else 600
-LIMIT_S = 300 if IS_LONG else 40
+LIMIT_S = 300 if IS_LONG else 90
 CHANNELS = ("numbers/a", "numbers/b")
 DOWN = Rates(cut=0.01, reset=0.01, delay=0.02, split=0.05, swallow=0.01, repeat=0.01, swap=0.01)
 UP = Rates(cut=0.02, reset=0.02, delay=0.05, split=0.2)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400 if IS_LONG else 90)
+@pytest.mark.timeout(400 if IS_LONG else 150)
 @in_loop
 async def test_the_client_delivers_every_number_once_and_in_order_over_websocket(
     tmp_path: Path, seed: int, record_property: Callable[[str, object], None]

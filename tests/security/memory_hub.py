@@ -157,12 +157,12 @@ class MeasuredHub:
         self.ask("pass", seconds)
         self.push.clock.ahead_s += seconds
 
-    def until(self, **sizes: int) -> dict[str, int]:
-        """Wait until registries have these sizes; return all of them."""
+    def until(self, **sizes: int | range) -> dict[str, int]:
+        """Wait until registries have these sizes, or one of these; return all of them."""
         deadline_s = time.monotonic() + PATIENCE_S
         while True:
             held = self.held()
-            if all(held[name] == size for name, size in sizes.items()):
+            if all(held[name] in (size if isinstance(size, range) else (size,)) for name, size in sizes.items()):
                 return held
             assert time.monotonic() < deadline_s, (sizes, held)
             time.sleep(0.05)

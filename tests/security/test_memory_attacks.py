@@ -33,6 +33,9 @@ OPEN_RATES: dict[str, Any] = {
 SLACK_BYTES = 1_500_000
 """Caches that fill once, and what the allocator has not given back: not a share of any attack."""
 
+VISITOR = range(2)
+"""The sockets of one who asks now and then: its connection is kept a few seconds between two requests, then closed."""
+
 
 @contextlib.contextmanager
 def attacked(settings: dict[str, Any] | None = None, head_timeout_s: float = 10) -> Iterator[MeasuredHub]:
@@ -109,7 +112,7 @@ def test_readers_that_never_read_hold_a_bounded_buffer_and_are_cut() -> None:
         for _ in range(4):
             hub.let_pass(16)
             time.sleep(0.2)  # a few ticks, which is when it looks
-        after = hub.until(streams=0, sockets=1)
+        after = hub.until(streams=0, sockets=VISITOR)
         check_release(hub)
         check(hub, hub.held(), "deaf streams, afterwards", publication=after["history"], channel=2, socket=1)
 
@@ -234,6 +237,6 @@ def test_garbage_is_not_kept() -> None:
             peak = max(peak, hub.held()["peak"])
             for sock in crowd:
                 sock.close()
-        held = hub.until(sockets=1, tasks=0)
+        held = hub.until(sockets=VISITOR, tasks=0)
         check(hub, {**held, "bytes": peak}, "garbage, at its peak", socket=len(kinds) + 1, head=len(kinds))
         check(hub, held, "garbage, afterwards", socket=1)

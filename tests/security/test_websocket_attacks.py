@@ -21,7 +21,15 @@ from jitterbug.protocol.codes import Down
 from jitterbug.server.uvicorn import websocket
 from tests.security.memory_attackers import BASE, HOST, unread
 from tests.security.memory_hub import MeasuredHub
-from tests.security.test_memory_attacks import OPEN_RATES, SLACK_BYTES, attacked, check, check_release, visiting
+from tests.security.test_memory_attacks import (
+    OPEN_RATES,
+    SLACK_BYTES,
+    VISITOR,
+    attacked,
+    check,
+    check_release,
+    visiting,
+)
 from tests.server import serving
 from tests.server.serving import PATIENCE_S, Running, until
 from tests.server.sockets import Op, OpenSocket, encode, handshake_headers
@@ -184,7 +192,7 @@ def test_two_hundred_that_never_read_are_cut_within_the_stall_limit() -> None:
         for _ in range(4):
             hub.let_pass(16)
             time.sleep(0.2)  # a few ticks, which is when it looks
-        after = hub.until(streams=0, sockets=1)
+        after = hub.until(streams=0, sockets=VISITOR)
         check_release(hub)
         check(hub, hub.held(), "deaf WebSockets, afterwards", publication=after["history"], channel=2, socket=1)
 
@@ -196,7 +204,7 @@ def test_handshakes_that_stop_half_way_are_cut() -> None:
         half = handshake(visitor)[:-2]
         _ = [unread(hub, half) for _ in range(200)]
         check(hub, hub.until(streams=0, sockets=201), "half handshakes", socket=201, head=201)
-        hub.until(sockets=1)
+        hub.until(sockets=VISITOR)
         check_release(hub)
 
 
@@ -217,7 +225,7 @@ def test_peers_that_go_in_every_bad_way_are_forgotten() -> None:
         for _ in range(10):
             for go in ways:
                 go(opened(visitor, "a", "b"))
-        hub.until(streams=0, subscriptions=0, tasks=0, sockets=1)
+        hub.until(streams=0, subscriptions=0, tasks=0, sockets=VISITOR)
         check_release(hub)
         check(hub, hub.held(), "gone in every bad way", channel=4, socket=1)
 
