@@ -26,7 +26,7 @@ from jitterbug.hub.moment import Moment
 from jitterbug.hub.sessions import Session
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import PreparedPublication
-from jitterbug.protocol.signing import FrameSigner
+from jitterbug.protocol.signing import FrameSigner, seal_all
 from jitterbug.server.sinks import TransportSink
 from jitterbug.testing import ManualClock
 
@@ -78,9 +78,10 @@ def instructions_per_delivery() -> int:
     publication = PreparedPublication("bench", Position("epochabc", 1), b'"data"')
 
     def deliver() -> None:
-        event = connection.sign_now(publication, moment)
-        if event is None:
+        frame = connection.frame_now(publication, moment)
+        if frame is None:
             raise RuntimeError("the delivery did not take the hot path")
+        (event,) = seal_all([frame], moment.ts)
         connection.sink.write(event)
 
     deliver()

@@ -16,7 +16,7 @@ from jitterbug.hub.sink import Sink
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import PROTOCOL_VERSION, USUAL_HEARTBEAT_S, ByeReason, Down, GapReason
 from jitterbug.protocol.publication import TAIL, Place, PreparedPublication, join_cursor
-from jitterbug.protocol.signing import FrameSigner
+from jitterbug.protocol.signing import FrameSigner, Unsealed, seal_all
 
 _CONTROL_BURST: Final = 256
 _CONTROL_PER_S: Final = 20.0
@@ -210,12 +210,12 @@ class Connection:
 
     # What goes out.
 
-    def sign_now(self, publication: PreparedPublication, moment: Moment) -> bytes | None:
-        """Sign a live publication that goes out at once, past the ring. The hot path.
+    def frame_now(self, publication: PreparedPublication, moment: Moment) -> Unsealed | None:
+        """The frame of a live publication that goes out at once, past the ring. The hot path.
 
         Returns:
-            What the caller writes to :attr:`sink` before anything else happens to this connection; None where the
-            publication must wait: something else does, or this wire may not have it now.
+            What the caller seals and writes to :attr:`sink` before anything else happens to this connection; None
+            where the publication must wait: something else does, or this wire may not have it now.
         """
         if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
             return None
@@ -227,7 +227,7 @@ class Connection:
         if self._sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
             return None
         self._sent_in_tick += 1
-        return self._sign_publication(moment.ts, publication, publication.tail)
+        return self._frame_of(publication, publication.tail)
 
     def flush(self, moment: Moment) -> int | None:
         """Send what may be sent, in one write.
@@ -244,38 +244,38 @@ class Connection:
             return None  # no usable key: everything waits for a new one, or for the end
         if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return moment.next_tick_ns
-        parts: list[bytes] = []
-        wake_ns = self._drain_control(parts, moment) if self._control else None
+        frames: list[Unsealed] = []
+        wake_ns = self._drain_control(frames, moment) if self._control else None
         if not self.is_ending and not self._control:  # nothing overtakes the hub's own: subscribed comes before msg
-            wake_ns = self._drain_publications(parts, moment)
-        if parts:
-            self.sink.write(b"".join(parts))
+            wake_ns = self._drain_publications(frames, moment)
+        if frames:
+            self.sink.write(b"".join(seal_all(frames, moment.ts)))
         if self.is_ending and not self._control:
             self.sink.end(self._bye_reason)
         return wake_ns
 
-    def _drain_control(self, parts: list[bytes], moment: Moment) -> int | None:
+    def _drain_control(self, frames: list[Unsealed], moment: Moment) -> int | None:
         while self._control:
             if not self._control_bucket.take(moment.now_ns):
                 return self._control_bucket.next_at_ns()
             kind, members, moves_cursor, then = self._control.pop(0)
-            self._append(parts, moment, kind, members, self._cursor() if moves_cursor else None)
+            self._append(frames, moment, kind, members, self._cursor() if moves_cursor else None)
             if then is not None:
                 then()
         return None
 
     def _append(
-        self, parts: list[bytes], moment: Moment, kind: Down, members: dict[str, Any], cursor: bytes | None
+        self, frames: list[Unsealed], moment: Moment, kind: Down, members: dict[str, Any], cursor: bytes | None
     ) -> None:
         self._seq += 1
         payload = {**members, "conn": self.conn, "seq": self._seq, "t": kind.value}
         if kind in {Down.HELLO, Down.HB}:
             payload["serverTime"] = moment.now_ms
-        parts.append(self._seal(canonical.encode_plain(payload), moment.ts, cursor))
+        frames.append(self._unsealed(canonical.encode_plain(payload), cursor))
 
-    def _drain_publications(self, parts: list[bytes], moment: Moment) -> int | None:
+    def _drain_publications(self, frames: list[Unsealed], moment: Moment) -> int | None:
         if self._gaps and not self._catchup:
-            self._tell_gaps(parts, moment)
+            self._tell_gaps(frames, moment)
         catchup, ring = self._catchup, self._ring
         waiting = len(catchup) + len(ring) + len(self._presence)
         if not waiting:
@@ -289,22 +289,22 @@ class Connection:
         if count > 0:
             self._bucket.spend(count, moment.now_ns)
             self._sent_in_tick += count
-            parts += [self._sign_publication(moment.ts, item, item.recovered_tail()) for item in catchup[:count]]
+            frames += [self._frame_of(item, item.recovered_tail()) for item in catchup[:count]]
             recovered = min(count, len(catchup))
             del catchup[:recovered]
             count -= recovered
             waiting -= recovered
             if self._gaps and not catchup:
-                self._tell_gaps(parts, moment)  # history is out in this very pass: what overflowed comes next
+                self._tell_gaps(frames, moment)  # history is out in this very pass: what overflowed comes next
             for _ in range(min(count, len(ring))):
                 publication = ring.pop()
-                parts.append(self._sign_publication(moment.ts, publication, publication.tail))
+                frames.append(self._frame_of(publication, publication.tail))
                 count -= 1
                 waiting -= 1
             for _ in range(count):  # who is there can wait for what is said
                 channel, subject = next(iter(self._presence))
                 kind = self._presence.pop((channel, subject))
-                self._append(parts, moment, kind, {"ch": channel, "subject": subject}, None)
+                self._append(frames, moment, kind, {"ch": channel, "subject": subject}, None)
             waiting -= count
         if not waiting:
             return None
@@ -313,27 +313,27 @@ class Connection:
         self.limited_at_ns = moment.now_ns
         return self._bucket.next_at_ns()
 
-    def _sign_publication(self, ts: bytes, publication: PreparedPublication, tail: bytes) -> bytes:
+    def _frame_of(self, publication: PreparedPublication, tail: bytes) -> Unsealed:
         self._seq = seq = self._seq + 1
         places = self.places
         places[publication.channel] = publication
         cursor = publication.cursor if len(places) == 1 else join_cursor(places.values())
         payload = b"".join((publication.head, self._conn_bytes, tail, b"%d" % seq, TAIL))
-        return self._seal(payload, ts, cursor)
+        return self._unsealed(payload, cursor)
 
-    def _seal(self, payload: bytes, ts: bytes, cursor: bytes | None) -> bytes:
+    def _unsealed(self, payload: bytes, cursor: bytes | None) -> Unsealed:
         signer, sink = self._signer, self.sink
-        before = sink.before(signer.envelope_bytes + len(payload) + len(ts), cursor)
-        event = signer.seal(payload, ts, before, sink.after)
-        self._written_bytes += len(event)
-        return event
+        frame_bytes = signer.envelope_bytes + len(payload)
+        before, after = sink.before(frame_bytes, cursor), sink.after
+        self._written_bytes += len(before) + frame_bytes + len(after)
+        return signer, payload, before, after
 
-    def _tell_gaps(self, parts: list[bytes], moment: Moment) -> None:
+    def _tell_gaps(self, frames: list[Unsealed], moment: Moment) -> None:
         gaps, self._gaps = self._gaps, {}
         for channel, (place, reason) in gaps.items():
             self.places[channel] = place
             members = {"ch": channel, "pos": place.position.to_json(), "reason": reason.value}
-            self._append(parts, moment, Down.GAP, members, self._cursor())
+            self._append(frames, moment, Down.GAP, members, self._cursor())
 
     def _cursor(self) -> bytes | None:
         return join_cursor(self.places.values())

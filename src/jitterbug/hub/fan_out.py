@@ -12,6 +12,7 @@ from jitterbug.hub.connection import Connection
 from jitterbug.hub.moment import Moment
 from jitterbug.hub.tick import Tick, cut
 from jitterbug.protocol.publication import PreparedPublication
+from jitterbug.protocol.signing import Unsealed, seal_all
 
 _BATCH: Final = 256
 """Readers whose frames are signed before the first of them is written. Python and the kernel throw each other out of
@@ -60,23 +61,30 @@ class FanOut:
 
     def _deliver_to(self, readers: list[Connection], publication: PreparedPublication, moment: Moment) -> None:
         late: list[Connection] = []
-        signed: list[tuple[Connection, bytes]] = []
+        due: list[Connection] = []
+        frames: list[Unsealed] = []
         for connection in readers:
             try:
-                event = connection.sign_now(publication, moment)
-                if event is not None:
-                    signed.append((connection, event))
+                frame = connection.frame_now(publication, moment)
+                if frame is not None:
+                    due.append(connection)
+                    frames.append(frame)
                 elif connection.offer(publication):
                     late.append(connection)
             except Exception:
                 cut(connection)
-        for connection, event in signed:
-            try:
-                connection.sink.write(event)
-            except Exception:
-                cut(connection)
+        if frames:
+            _write(due, seal_all(frames, moment.ts))
         self._tick.put_all(late)
 
     def _queue(self, publication: PreparedPublication) -> None:
         readers = self._channels.readers(publication.channel)
         self._tick.put_all([connection for connection in readers if connection.offer(publication)])
+
+
+def _write(connections: list[Connection], events: list[bytes]) -> None:
+    for connection, event in zip(connections, events, strict=True):
+        try:
+            connection.sink.write(event)
+        except Exception:
+            cut(connection)
