@@ -165,7 +165,11 @@ class Hub:
     # Connections.
 
     def open(self, session: Session, kid: str, key: VerifyKey, sink: Sink, address: str | None = None) -> Connection:
-        """Register a wire. Its ``hello`` leaves with the next pass."""
+        """Register a wire. Its ``hello`` leaves with the next pass.
+
+        Between the checks of the request and this call its peer may have kept the server waiting for any time: what
+        was ended meanwhile ends here, with ``bye``, before anything is delivered (PROTOCOL §2, §5).
+        """
         now_ns = self.clock.monotonic_ns()
         conn = base64.encode_url(os.urandom(_CONN_BYTES))
         signer = FrameSigner(kid, key.mac)
@@ -176,6 +180,12 @@ class Hub:
         self._tick.put(connection)
         self._tick.set_deadline(connection, now_ns)
         self.tell(FactCode.CONNECTION_OPENED, connection)
+        if self.is_revoked(session):
+            self.bye(connection, ByeReason.REVOKED)
+        elif self.is_draining:
+            self.bye(connection, ByeReason.SHUTDOWN)
+            if self._ticking is None:
+                connection.abort()  # stopped: nothing would ever send the farewell
         return connection
 
     def close(self, connection: Connection, reason: str) -> None:

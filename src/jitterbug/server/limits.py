@@ -4,7 +4,6 @@ import math
 from typing import Final
 
 from jitterbug.config import Config
-from jitterbug.hub.hub import Hub
 from jitterbug.hub.sessions import Session
 from jitterbug.server.handshake import is_loopback
 from jitterbug.stores.base import Store
@@ -17,11 +16,13 @@ _MINUTE_S: Final = 60
 class EndpointLimits:
     """The numbers of the configuration, applied."""
 
-    __slots__ = ("_by_address", "_config", "_store")
+    __slots__ = ("_by_address", "_by_session", "_config", "_store", "_wires")
 
     def __init__(self, config: Config, store: Store) -> None:
         self._config = config
         self._store = store
+        self._wires = 0
+        self._by_session: dict[str, int] = {}
         self._by_address: dict[str, int] = {}
 
     def capped(self, address: str | None) -> str | None:
@@ -29,7 +30,7 @@ class EndpointLimits:
         return None if self._config.development and is_loopback(address) else address
 
     async def admit_key(self, session: Session, address: str | None) -> int | None:
-        """Count a key request.
+        """Count a key request, against its session first: what one login asks for in vain costs no neighbour anything.
 
         Returns:
             None when it may go on, else whole seconds after which it may be tried again.
@@ -39,34 +40,40 @@ class EndpointLimits:
         """
         limit = self._config.keys_per_minute
         capped = self.capped(address)
-        wait_s = 0.0
-        if capped is not None:
+        wait_s = await self._store.admit(f"keys:s:{session.hash}", limit, _MINUTE_S)
+        if wait_s == 0 and capped is not None:
             wait_s = await self._store.admit(f"keys:a:{capped}", limit * KEYS_PER_ADDRESS_FACTOR, _MINUTE_S)
-        if wait_s == 0:
-            wait_s = await self._store.admit(f"keys:s:{session.hash}", limit, _MINUTE_S)
         return math.ceil(wait_s) or None
 
-    def admit_connection(self, hub: Hub, session: Session, address: str | None) -> bool:
+    def admit_connection(self, session: Session, address: str | None) -> bool:
         """Tell whether one more wire may be opened, in all, for this session and from this address."""
         config, capped = self._config, self.capped(address)
-        if hub.connection_count >= config.max_connections:
+        if self._wires >= config.max_connections:
             return False
-        if len(hub.connections_of(session.id)) >= config.max_connections_per_session:
+        if self._by_session.get(session.id, 0) >= config.max_connections_per_session:
             return False
         return capped is None or self._by_address.get(capped, 0) < config.max_connections_per_address
 
-    def connection_opened(self, address: str | None) -> None:
+    def connection_opened(self, session_id: str, address: str | None) -> None:
         """Count a wire."""
+        self._wires += 1
+        self._by_session[session_id] = self._by_session.get(session_id, 0) + 1
         capped = self.capped(address)
         if capped is not None:
             self._by_address[capped] = self._by_address.get(capped, 0) + 1
 
-    def connection_closed(self, address: str | None) -> None:
+    def connection_closed(self, session_id: str, address: str | None) -> None:
         """Count it out again."""
+        self._wires -= 1
+        _count_out(self._by_session, session_id)
         capped = self.capped(address)
         if capped is not None:
-            left = self._by_address[capped] - 1
-            if left:
-                self._by_address[capped] = left
-            else:
-                del self._by_address[capped]
+            _count_out(self._by_address, capped)
+
+
+def _count_out(counts: dict[str, int], key: str) -> None:
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]
