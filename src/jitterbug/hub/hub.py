@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jitterbug.clock import Clock
 from jitterbug.config import Config
-from jitterbug.errors import PublishError
+from jitterbug.errors import PublishError, UnfitError
 from jitterbug.hub.channels import Channels, is_channel, is_reserved
 from jitterbug.hub.connection import Connection
 from jitterbug.hub.deadlines import Deadlines
@@ -114,7 +114,7 @@ class Hub:
         await self.store.stop()
 
     def require(self, condition: Callable[[], bool]) -> None:
-        """Make the hub depend on something: while it is not so, keys and frames are refused (R12)."""
+        """Make the hub depend on something: while it is not so, keys, frames and publications are refused (R12)."""
         self._conditions.append(condition)
 
     @property
@@ -328,7 +328,11 @@ class Hub:
             PublishError: The name or the data will not do.
             FrameTooLargeError: The frame would be too large.
             StoreError: The store is away.
+            UnfitError: Something the hub depends on is not there (R12). What the hub itself publishes, alerts among
+                it, goes out all the same.
         """
+        if not self.is_fit:
+            raise UnfitError
         if is_channel(channel) and is_reserved(channel):
             raise PublishError("Channels whose name starts with $ are the hub's own.")
         return await self._publish(channel, data, publication_id)

@@ -190,7 +190,7 @@ class Jitterbug:
     # Watching.
 
     def record(self, trail: AuditTrail) -> None:
-        """Write every fact to an audit trail; while that fails, keys and frames are refused (R12, R83-R87)."""
+        """Write every fact to an audit trail; while that fails, keys, frames and publications are refused (R12)."""
         self.hub.facts.listen(trail)
         self.hub.require(lambda: trail.is_healthy)
 
@@ -264,6 +264,11 @@ class Jitterbug:
             channel: 1 to 128 of ``A-Z a-z 0-9 _ - . /``.
             data: Any JSON value that fits a frame.
             id: Makes a retry idempotent while history lasts.
+
+        Raises:
+            PublishError: The name or the data will not do.
+            StoreError: The store is away, or, as UnfitError, the audit trail cannot be written: an application's own
+                publications are held to the same rule as all others (R12). Try again with the same ``id``.
         """
         return await self.hub.publish(channel, data, publication_id=id)
 
