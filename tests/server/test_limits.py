@@ -28,6 +28,27 @@ def test_many_logins_from_one_address_share_a_limit(clock: ManualClock) -> None:
     assert asyncio.run(ask(ADDRESS))[0] is None
 
 
+def test_logins_from_one_address_are_limited_before_their_tokens_are_looked_at(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.27: a login and a logout cost the hub more than they cost whoever repeats them."""
+    endpoint = limits(clock, max_sessions_per_address=3)
+
+    async def ask() -> list[int | None]:
+        return [await endpoint.admit_login(address) for address in [ADDRESS] * 4 + ["192.0.2.8", None]]
+
+    assert asyncio.run(ask()) == [None, None, None, 60, None, None]
+
+
+def test_logins_of_one_subject_are_limited_wherever_they_come_from(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.27."""
+    endpoint = limits(clock, max_sessions_per_address=8)
+
+    async def ask() -> list[int | None]:
+        waits = [await endpoint.admit_subject("user-7") for _ in range(3)]
+        return [*waits[-2:], await endpoint.admit_subject("user-8")]
+
+    assert asyncio.run(ask()) == [None, 60, None]
+
+
 def test_what_one_login_asks_for_in_vain_costs_its_neighbours_nothing(clock: ManualClock) -> None:
     """R41: 700 requests of one session behind an address leave the others there their keys."""
     endpoint = limits(clock)

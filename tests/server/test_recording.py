@@ -254,9 +254,15 @@ def test_r12_while_nothing_can_be_recorded_keys_and_frames_are_refused(
         assert ask("GET", f"{subject.hub.admin_url}/health/ready").status_code == 503
         assert ask("GET", f"{subject.hub.admin_url}/health/live").status_code == 200
         assert_refused(ask("GET", f"{subject.hub.url}/api/jitterbug/health"), 503)
+        assert subject.hub.metric("fit") == 0
+        subject.trail.lost += 7
+        assert subject.hub.metric("audit_records_lost_total") == 7
+        subject.push.webhook_failures = lambda: 3
+        assert subject.hub.metric("alert_webhook_failures_total") == 3
     finally:
         clear()
     until(lambda: subject.trail.is_healthy)
+    assert subject.hub.metric("fit") == 1
 
     assert [deed().status_code for deed in asks[:2]] == [200, 200]
     assert ask("GET", f"{subject.hub.admin_url}/health/ready").status_code == 200

@@ -39,7 +39,10 @@ class Api:
         if sessions is None:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "the application has its own logins")
         await read_body(request.scope, request.receive, _SMALL_BODY_BYTES)
+        self._limit(request, await push.limits.admit_login(client_address(request.scope)))
         identity = self._identity(request)
+        if identity is not None:
+            self._limit(request, await push.limits.admit_subject(identity.subject))
         old = sessions(request)
         if old is not None:
             # A new id at each login: whoever planted or knew the old one has nothing (fixation).
@@ -56,6 +59,11 @@ class Api:
             raise RefusedRequest(ErrorCode.RATE_LIMITED, "too many sessions from one address")
         self._tell(request, FactCode.SESSION_OPENED, session, "anonymous" if identity is None else "token")
         return no_content(headers={"set-cookie": sessions.cookie(session)})
+
+    def _limit(self, request: Request, wait_s: int | None) -> None:
+        if wait_s is not None:
+            self._tell(request, FactCode.RATE_LIMITED, None, "logins")
+            raise RefusedRequest(ErrorCode.RATE_LIMITED, "logins", headers={"retry-after": str(wait_s)})
 
     def _identity(self, request: Request) -> Identity | None:
         """Who the token says it is; None for an anonymous visitor of a development hub. Raises RefusedRequest."""

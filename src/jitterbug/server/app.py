@@ -71,6 +71,8 @@ class Jitterbug:
         config: Its settings.
         allowed_origins: Those of the settings, until :meth:`adopt` brings others.
         started_at_ms: When it was built, Unix milliseconds.
+        trail: What facts are recorded in; None = nothing.
+        webhook_failures: Alerts that a webhook did not get so far; 0 where there is none.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class Jitterbug:
                 remedy="Pass session=…, or config=Config(development=True) for a hub on loopback only.",
             )
         self.tokens = tokens
+        self.trail: AuditTrail | None = None
+        self.webhook_failures: Callable[[], int] = int
         self.requires_tls = requires_tls
         self.allowed_origins = self.config.allowed_origins
         self.own_sessions = self._own_sessions() if session is None else None
@@ -193,6 +197,7 @@ class Jitterbug:
         """Write every fact to an audit trail; while that fails, keys, frames and publications are refused (R12)."""
         self.hub.facts.listen(trail)
         self.hub.require(lambda: trail.is_healthy)
+        self.trail = trail
 
     def on_alert(self, listener: Callable[[Alert], None]) -> None:
         """Have each alert told to a function as well. It must not wait."""

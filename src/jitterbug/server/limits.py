@@ -10,6 +10,8 @@ from jitterbug.stores.base import Store
 
 KEYS_PER_ADDRESS_FACTOR: Final = 60
 """Sessions behind one address that may each use their whole allowance."""
+SUBJECT_SHARE: Final = 4
+"""Of the logins a minute that one address has, a subject has a quarter, wherever it asks from: 64 by default."""
 _MINUTE_S: Final = 60
 
 
@@ -44,6 +46,22 @@ class EndpointLimits:
         if wait_s == 0 and capped is not None:
             wait_s = await self._store.admit(f"keys:a:{capped}", limit * KEYS_PER_ADDRESS_FACTOR, _MINUTE_S)
         return math.ceil(wait_s) or None
+
+    async def admit_login(self, address: str | None) -> int | None:
+        """Count a request for a session, before its token is looked at: as many a minute as there may be sessions.
+
+        Returns and raises as :meth:`admit_key` does.
+        """
+        capped = self.capped(address)
+        if capped is None:
+            return None
+        limit = self._config.max_sessions_per_address
+        return math.ceil(await self._store.admit(f"login:a:{capped}", limit, _MINUTE_S)) or None
+
+    async def admit_subject(self, subject: str) -> int | None:
+        """Count a login of somebody whose token holds. Returns and raises as :meth:`admit_key` does."""
+        limit = max(1, self._config.max_sessions_per_address // SUBJECT_SHARE)
+        return math.ceil(await self._store.admit(f"login:s:{subject}", limit, _MINUTE_S)) or None
 
     def admit_connection(self, session: Session, address: str | None) -> bool:
         """Tell whether one more wire may be opened, in all, for this session and from this address."""

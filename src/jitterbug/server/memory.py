@@ -10,6 +10,7 @@ from typing import Final
 
 from jitterbug.config import Config
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION
+from jitterbug.hub.sessions import MAX_REVOKED
 from jitterbug.stores.nonce_room import MAX_NONCES
 
 CHANNELS: Final = 100_000
@@ -105,7 +106,7 @@ def terms(config: Config, sockets: int) -> list[Term]:
         Term("failing publisher", _FAILING_PUBLISHER_BYTES, FAILING_ADDRESSES, "the oldest goes"),
         Term("failing address", _FAILING_ADDRESS_BYTES, FAILING_ADDRESSES, "the oldest goes"),
         Term("fact", _FACT_BYTES, FACTS, "audit queue; then they are counted"),
-        Term("revocation", _REVOCATION_BYTES, None, "KEY_TTL_S and the skew"),
+        Term("revocation", _REVOCATION_BYTES, MAX_REVOKED, "the oldest goes"),
     ]
 
 
