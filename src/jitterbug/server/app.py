@@ -42,7 +42,7 @@ from jitterbug.stores.open_store import open_store
 from jitterbug.telemetry.alerts import Alert, Alerts
 from jitterbug.telemetry.audit.trail import AuditTrail
 from jitterbug.telemetry.events import Fact, FactCode, Facts
-from jitterbug.telemetry.log import log_fact
+from jitterbug.telemetry.folded_log import FoldedLog
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -120,7 +120,7 @@ class Jitterbug:
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
         rule = authorize or self._default_rule()
         store = store or open_store("memory://", self.clock, self.config)
-        facts = Facts(log_fact)
+        facts = Facts(FoldedLog(self.clock))
         self._alert_listeners: list[Callable[[Alert], None]] = []
         self._telling: set[asyncio.Task[Any]] = set()
         self.hub = Hub(self.config, clock=self.clock, store=store, roots=root_keys(self.config), rule=rule, facts=facts)
