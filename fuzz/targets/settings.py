@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from jitterbug.errors import SettingError
-from jitterbug.settings import load, names, secrets, tokens, values
+from jitterbug.settings import load, names, public_keys, secrets, tokens, values, weak
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="jitterbug-fuzz-"))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 _NAME = "JITTERBUG_FUZZED"
-_OWN_WORDS = "\n".join([*map(inspect.getsource, (names, secrets, tokens, values)), *names.KNOWN])
+_OWN_WORDS = "\n".join([*map(inspect.getsource, (names, public_keys, secrets, tokens, values, weak)), *names.KNOWN])
 """What a message may say whatever the value is."""
 _TELLING_CHARS = 8
 """A shorter text may stand in a remark by chance."""

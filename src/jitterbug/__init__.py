@@ -10,7 +10,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from jitterbug.errors import FrameTooLargeError, JitterbugError, PublishError, SecurityError, SettingError, StoreError
+from jitterbug.errors import (
+    FrameTooLargeError,
+    JitterbugError,
+    PublishError,
+    SecurityError,
+    SettingError,
+    StoreError,
+    UnfitError,
+)
 
 if TYPE_CHECKING:
     from jitterbug.client import connect
@@ -30,6 +38,7 @@ __all__ = [
     "Session",
     "SettingError",
     "StoreError",
+    "UnfitError",
     "connect",
 ]
 

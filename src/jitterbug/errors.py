@@ -9,6 +9,7 @@
     │   └── FrameTooLargeError
     ├── CanonicalError       a value or text that canonical JSON cannot carry
     └── StoreError           the store did not answer; nothing was passed unchecked
+        └── UnfitError       something the hub depends on is not there, such as a disk for its audit trail
 """
 
 from typing import ClassVar
@@ -90,3 +91,12 @@ class StoreError(JitterbugError):
     """The store failed or is full. The hub refuses rather than pass anything unchecked (R12)."""
 
     code = "JB_STORE"
+
+
+class UnfitError(StoreError):
+    """Something the hub depends on is not there. What could not be recorded or checked is not done at all (R12)."""
+
+    code = "JB_UNFIT"
+
+    def __init__(self) -> None:
+        super().__init__("The hub is not fit to act.", remedy="Look at its log: as a rule the audit disk is full.")

@@ -75,7 +75,11 @@ CASES: list[tuple[str, Changes]] = [
     ("JITTERBUG_TLS_CERT", {"JITTERBUG_TLS_KEY": "garbage.pem"}),
     ("JITTERBUG_TLS_CERT", {"JITTERBUG_TLS_KEY": "locked-key.pem"}),
     ("JITTERBUG_JWT_KEY", {"JITTERBUG_JWT_KEY": None, "JITTERBUG_JWT_AUDIENCE": None}),
-    *_of("JITTERBUG_JWT_KEY", "too short to be a key", "changeme" * 8, ""),
+    *_of("JITTERBUG_JWT_KEY", "too short to be a key", "changeme" * 8, "", "a-string-secret-at-least-256-bits-long"),
+    (
+        "JITTERBUG_JWT_KEY",
+        {"JITTERBUG_JWT_ALGORITHM": "RS256", "JITTERBUG_JWT_KEY": "-----BEGIN PUBLIC KEY-----\nbm90IG9uZQ==\n"},
+    ),
     *_of("JITTERBUG_JWT_AUDIENCE", None),
     *_of("JITTERBUG_JWT_ALGORITHM", "none", "HS1", "hs256", "RS256"),
     *_of("JITTERBUG_ALLOWED_ORIGINS", "*", "null", "https://*.example.org", "https://a.example,*", "hub.example"),

@@ -5,6 +5,7 @@ import asyncio
 from jitterbug.clock import Clock
 from jitterbug.errors import StoreError
 from jitterbug.protocol.position import Position
+from jitterbug.protocol.replay import Claim
 from jitterbug.stores.base import Backlog
 from jitterbug.stores.memory import MemoryStore
 
@@ -39,6 +40,6 @@ class SlowStore(MemoryStore):
         await self.may_answer.wait()
         return backlog
 
-    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         self._check()
-        return await super().claim(kid, nonce, ts, now_ms)
+        return await super().claim(kid, nonce, ts, now_ms, share)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
+from jitterbug.errors import FrameTooLargeError, PublishError, StoreError, UnfitError
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.policy import allow_all
 from jitterbug.hub.sessions import Session
@@ -309,6 +309,21 @@ def test_r12_a_hub_is_fit_while_everything_it_depends_on_is_there() -> None:
         there[name] = False
         assert [house.hub.is_fit] == [False]
         there[name] = True
+
+
+@in_loop
+async def test_r12_a_hub_that_is_not_fit_takes_no_publication_but_its_own() -> None:
+    """From an application neither: what could not be recorded does not happen. An alert of the hub's own goes out."""
+    house = House()
+    house.hub.require(lambda: False)
+
+    with pytest.raises(UnfitError) as caught:
+        await house.hub.publish("a", 1)
+
+    assert caught.value.code == "JB_UNFIT"
+    assert isinstance(caught.value, StoreError), "whoever is ready for a store that is away is ready for this"
+    assert (await house.store.read("a", None)).position.offset == 0
+    assert (await house.hub.publish_own("$sys/alerts", 1)).offset == 1
 
 
 @in_loop

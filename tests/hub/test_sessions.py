@@ -5,6 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jitterbug.errors import JitterbugError
+from jitterbug.hub import sessions
 from jitterbug.hub.sessions import Revocations, Session
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -52,3 +53,13 @@ def test_r17_a_session_stays_ended_as_long_as_a_key_of_it_could_live(ends: list[
         assert all(name in revoked for name, at_ms in ended_ms.items() if now_ms - at_ms <= keep_ms)
         kept = set(revoked._until_ms)
         assert kept == {name for name, at_ms in ended_ms.items() if now_ms - at_ms <= keep_ms}, "bounded by time"
+
+
+def test_ended_sessions_are_bounded_and_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """REQUIREMENTS §2.26: a flood of logins and logouts costs no more memory than so many."""
+    monkeypatch.setattr(sessions, "MAX_REVOKED", 2)
+    revoked = Revocations(10_000)
+    for session_id in ("a", "b", "a", "c"):
+        revoked.add(session_id, 0)
+
+    assert [session_id in revoked for session_id in "abc"] == [True, False, True]

@@ -12,8 +12,10 @@ from jitterbug.hub.sessions import Session
 from jitterbug.hub.upstream import Outcome
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import Down, ErrorCode, Refusal
+from jitterbug.protocol.replay import Claim
 from jitterbug.protocol.signing import FrameSigner
 from jitterbug.protocol.verifying import VerifyKey
+from jitterbug.stores.memory import MemoryStore
 from jitterbug.telemetry.events import FactCode
 from jitterbug.testing import ManualClock
 from tests.hub.house import ALICE, BOB, REALTIME, Client, House
@@ -72,6 +74,81 @@ async def test_r36_each_check_comes_in_its_place() -> None:
         assert outcome == Outcome(code, too_large=reason is Refusal.SIZE, malformed=reason is Refusal.GRAMMAR)
         house.clock.advance(s=0.1)
     assert [fact.reason for fact in house.told(FactCode.FRAME_REFUSED)] == [reason for _, reason, _ in steps]
+
+
+@in_loop
+async def test_r12_a_hub_that_is_not_fit_acts_on_no_frame_and_burns_no_nonce() -> None:
+    """PROTOCOL §4: `internal error`, once the signature held and before the nonce is claimed; then the frame passes."""
+    house = House()
+    client = await house.reader("a")
+    fit = {"audit": True}
+    house.hub.require(lambda: fit["audit"])
+    frame = client.sign({"t": "pub", "id": "i", "conn": client.connection.conn, "ch": "a", "data": 1})
+    fit["audit"] = False
+
+    assert await up(client, forged(frame, payload={"t": "pub"})) == UNAUTHORIZED
+    assert last_reason(house) == Refusal.SIGNATURE
+    assert await up(client, frame) == Outcome(ErrorCode.INTERNAL, "i")
+    assert last_reason(house) == "UnfitError"
+    assert house.facts[-1].code is FactCode.INTERNAL_ERROR
+    fit["audit"] = True
+    assert (await up(client, frame)).code is None
+    await house.settle()
+    assert client.data() == [1]
+
+
+@pytest.mark.parametrize("kind", ["sub", "unsub", "pub", "confirm", "report", "ping"])
+@in_loop
+async def test_r12_what_a_hub_that_is_not_fit_does_not_do_is_everything(kind: str) -> None:
+    house = House()
+    client = await house.reader("a")
+    house.hub.require(lambda: False)
+    before = client.kinds()
+
+    outcome = await client.send({"t": kind, "id": "i", "ch": "a", "data": 1, "kind": "gap", "count": 1})
+    await house.settle()
+
+    assert outcome == Outcome(ErrorCode.INTERNAL, "i")
+    assert client.kinds() == before
+    assert "a" in client.connection.places
+    assert house.told(FactCode.CLIENT_REPORT) == []
+
+
+@in_loop
+async def test_r33_only_a_true_replay_is_told_as_one_and_the_answer_is_the_same() -> None:
+    """R60, R81: a full memory and a clock that stepped back are refused alike, under names of their own."""
+    clock = ManualClock()
+    store = MemoryStore(clock, nonces_per_session=2)
+    house = House(REALTIME, store=store, clock=clock)
+    client = await house.reader()
+    used = ping(client)
+    await up(client, used)
+    await up(client, ping(client))
+    answers = [await up(client, used)]
+    assert last_reason(house) == Refusal.REPLAY
+    answers.append(await up(client, ping(client)))
+    assert last_reason(house) == Refusal.FULL
+    clock.advance(s=20)
+    assert (await up(client, ping(client))).code is None
+    clock.step_wall(-20_000)
+    answers.append(await up(client, used))
+    assert last_reason(house) == Refusal.CLOCK
+
+    assert answers == [UNAUTHORIZED] * 3
+
+
+@in_loop
+async def test_one_login_fills_no_memory_of_nonces_whatever_keys_it_has() -> None:
+    """REQUIREMENTS §2.3: its frames are refused beyond its share; another login's pass."""
+    clock = ManualClock()
+    house = House(REALTIME, store=MemoryStore(clock, nonces_per_session=3), clock=clock)
+    loud, quiet = await house.reader(), await house.reader(session=BOB)
+    keys = [house.hub.issue_key(ALICE) for _ in range(5)]
+
+    outcomes = [await up(loud, loud.sign({"t": "ping", "conn": loud.connection.conn}, key=key)) for key in keys]
+
+    assert outcomes == [Outcome()] * 3 + [UNAUTHORIZED] * 2
+    assert await up(quiet, ping(quiet)) == Outcome(id="p")
 
 
 @in_loop
@@ -346,8 +423,8 @@ async def test_r12_r64_a_store_that_is_away_refuses_the_frame_and_says_why_in_th
 @in_loop
 async def test_r12_a_store_that_fails_half_way_is_an_internal_error_with_the_frames_id(payload: dict[str, Any]) -> None:
     class HalfAway(SlowStore):
-        async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
-            return await super(SlowStore, self).claim(kid, nonce, ts, now_ms)
+        async def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
+            return await super(SlowStore, self).claim(kid, nonce, ts, now_ms, share)
 
     clock = ManualClock()
     store = HalfAway(clock)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.codes import Refusal
+from jitterbug.protocol.replay import Claim, ReplayWindow
 from jitterbug.testing import ManualClock
 
 SKEW_MS, WINDOW_MS = 5_000, 10_000
@@ -81,8 +82,8 @@ class Replays(RuleBasedStateMachine):
     def it_holds_what_it_must_and_no_more_than_it_may(self) -> None:
         assert len(self.kept()) <= len(self.window) <= min(MOST, len(self.kept(late_ms=GRAIN_MS)))
         for kid in KIDS:
-            assert self.window._by_kid.get(kid, 0) <= MOST_PER_KID
-        assert sum(self.window._by_kid.values()) == len(self.window)
+            assert self.window._by_share.get(kid, 0) <= MOST_PER_KID
+        assert sum(self.window._by_share.values()) == len(self.window)
         assert sum(map(len, self.window._slots.values())) == len(self.window)
 
 
@@ -94,7 +95,7 @@ def test_within_its_window_each_pair_of_kid_and_nonce_is_claimed_once(claims: li
     window = ReplayWindow(WINDOW_MS)
     results = [window.claim(kid, str(nonce), 0, 0) for kid, nonce in claims]
 
-    assert results == [claim not in claims[:at] for at, claim in enumerate(claims)]
+    assert results == [Claim.REPLAY if claim in claims[:at] else Claim.NEW for at, claim in enumerate(claims)]
     assert len(window) == len(set(claims))
 
 
@@ -179,7 +180,7 @@ def test_a_full_window_refuses_and_evicts_nothing_o11() -> None:
     window = ReplayWindow(WINDOW_MS, max_entries=100)
     results = [window.claim(f"kid-{serial % 7}", str(serial), 0, 0) for serial in range(150)]
 
-    assert results == [True] * 100 + [False] * 50
+    assert results == [Claim.NEW] * 100 + [Claim.FULL] * 50
     assert not any(window.claim(f"kid-{serial % 7}", str(serial), 0, WINDOW_MS) for serial in range(150))
     assert len(window) == 100
 
@@ -188,11 +189,11 @@ def test_a_kid_at_its_bound_crowds_out_no_other_kid() -> None:
     window = ReplayWindow(WINDOW_MS, max_entries=10, max_entries_per_kid=4)
     results = [window.claim("loud", str(serial), 0, 0) for serial in range(20)]
 
-    assert results == [True] * 4 + [False] * 16
-    assert [window.claim("quiet", str(serial), 0, 0) for serial in range(5)] == [True] * 4 + [False]
-    assert "loud" in window._by_kid
+    assert results == [Claim.NEW] * 4 + [Claim.FULL] * 16
+    assert [window.claim("quiet", str(serial), 0, 0) for serial in range(5)] == [Claim.NEW] * 4 + [Claim.FULL]
+    assert "loud" in window._by_share
     assert window.claim("third", "after", 11_000, 11_000)
-    assert window._by_kid == {"third": 1}
+    assert window._by_share == {"third": 1}
 
 
 def test_the_default_bounds_are_finite() -> None:
@@ -252,4 +253,55 @@ def test_a_bound_that_is_lowered_below_what_is_held_refuses_as_well(bound: str, 
 def test_a_bound_of_any_size_is_exact(bound: str) -> None:
     window = ReplayWindow(WINDOW_MS, **{bound: 1_234})
 
-    assert [window.claim("kid", str(serial), 0, 0) for serial in range(1_300)].count(True) == 1_234
+    assert [window.claim("kid", str(serial), 0, 0) for serial in range(1_300)].count(Claim.NEW) == 1_234
+
+
+def test_each_refusal_says_what_it_was() -> None:
+    """R81: a replay alert must mean a replay, not a full memory and not a clock that stepped back."""
+    window = ReplayWindow(WINDOW_MS, max_entries=2)
+    assert [window.claim("kid", nonce, 0, 0) for nonce in "aab"] == [Claim.NEW, Claim.REPLAY, Claim.NEW]
+    assert window.claim("kid", "c", 0, 0) is Claim.FULL
+    assert window.claim("kid", "a", 0, 0) is Claim.REPLAY, "also where it is full"
+    later = WINDOW_MS + GRAIN_MS
+    assert window.claim("kid", "d", later, later) is Claim.NEW
+    assert window.claim("kid", "a", 0, 0) is Claim.CLOCK, "forgotten: it may be a replay, and nobody can tell"
+    assert window.claim("kid", "never seen", 0, 0) is Claim.CLOCK
+    assert window.claim("kid", "d", later, 0) is Claim.REPLAY
+
+
+def test_only_a_new_claim_is_true_and_only_refusals_have_a_reason() -> None:
+    assert [bool(claim) for claim in Claim] == [claim is Claim.NEW for claim in Claim]
+    assert [claim.refusal for claim in Claim if not claim] == [Refusal.REPLAY, Refusal.CLOCK, Refusal.FULL]
+    with pytest.raises(ValueError, match="None"):
+        _ = Claim.NEW.refusal
+
+
+def test_keys_of_one_share_have_one_bound_together() -> None:
+    """REQUIREMENTS §2.3: a login may have a hundred keys; it does not get a hundred times the room."""
+    window = ReplayWindow(WINDOW_MS, max_entries=10, max_entries_per_kid=4, max_entries_per_share=3)
+    claims = [window.claim(f"kid-{serial}", str(serial), 0, 0, "login one") for serial in range(5)]
+
+    assert claims == [Claim.NEW] * 3 + [Claim.FULL] * 2
+    assert [window.claim("kid-0", nonce, 0, 0, "login two") for nonce in "abcd"] == [Claim.NEW] * 3 + [Claim.FULL]
+    assert [window.claim("kid-0", nonce, 0, 0) for nonce in "efghi"] == [Claim.NEW] * 4 + [Claim.FULL]
+    assert window.claim("kid-9", "later", 11_000, 11_000, "login one") is Claim.NEW
+    assert window._by_share == {"login one": 1}
+
+
+def test_named_shares_leave_the_reserved_part_free() -> None:
+    """REQUIREMENTS §2.3: no crowd of logins keeps a back end's frames out; together they keep to the whole."""
+    window = ReplayWindow(WINDOW_MS, max_entries=10, reserved_entries=4)
+    crowd = [window.claim("kid", str(serial), 0, 0, f"login {serial}") for serial in range(8)]
+
+    assert crowd == [Claim.NEW] * 6 + [Claim.FULL] * 2
+    assert [window.claim("back-end", nonce, 0, 0) for nonce in "abcde"] == [Claim.NEW] * 4 + [Claim.FULL]
+    assert len(window) == 10
+
+
+def test_what_was_forgotten_elsewhere_is_distrusted() -> None:
+    window = ReplayWindow(WINDOW_MS)
+    window.distrust(1_000)
+    window.distrust(10)
+
+    assert window.claim("kid", "old", 1_000, 1_000) is Claim.CLOCK
+    assert window.claim("kid", "newer", 1_001, 1_001) is Claim.NEW

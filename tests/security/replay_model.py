@@ -139,17 +139,17 @@ class World:
 
 def held(window: ReplayWindow) -> set[tuple[str, str]]:
     """Pairs that are remembered; the three books of the window agree on them."""
-    in_slots = [(kid, nonce) for entries in window._slots.values() for _, kid, nonce in entries]
+    in_slots = [(kid, nonce) for entries in window._slots.values() for _, kid, nonce, _ in entries]
     assert sorted(in_slots) == sorted(window._seen)
     by_kid = {kid: sum(pair[0] == kid for pair in window._seen) for kid in {pair[0] for pair in window._seen}}
-    assert by_kid == window._by_kid
+    assert by_kid == window._by_share
     assert all(count <= window.max_entries_per_kid for count in by_kid.values())
     return set(window._seen)
 
 
 def as_text(window: ReplayWindow) -> str:
     """Everything in it."""
-    return repr([sorted(window._seen), window._by_kid, window._slots, window._floor_ms, window._swept])
+    return repr([sorted(window._seen), window._by_share, window._slots, window._floor_ms, window._swept])
 
 
 def may_refuse(window: ReplayWindow, history: dict[SignedFrame, Accepted], presented: SignedFrame) -> bool:

@@ -53,7 +53,7 @@ def unsigned(header: dict[str, object]) -> str:
 
 def test_a_stranger_writes_no_line_of_the_log_r64(tmp_path: Path) -> None:
     """CWE-117: what a token, a path, a host or a query says stays on the line of the refusal, escaped."""
-    environ = {"JITTERBUG_JWT_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEF", "JITTERBUG_JWT_AUDIENCE": "hub"}
+    environ = {"JITTERBUG_JWT_KEY": "qP7vXr2LmW9tZc4Nf8sYh3Jd6bGk5RwTe1UaVoCx0i", "JITTERBUG_JWT_AUDIENCE": "hub"}
     with DevHub(tmp_path, environ=environ, logs_everything=True) as hub:
         with Visitor(hub) as stranger:  # type: ignore[arg-type]
             for header in HOSTILE.values():

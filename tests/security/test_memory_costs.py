@@ -23,6 +23,7 @@ from jitterbug.protocol.codes import Down
 from jitterbug.protocol.publication import largest_frame_bytes
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.server import memory, sessions
+from jitterbug.server.failures import Failures
 from jitterbug.server.sessions import OwnSessions
 from jitterbug.server.uvicorn import http
 from jitterbug.stores.memory import MemoryStore
@@ -81,7 +82,7 @@ def test_the_table_of_the_documents_is_what_the_command_prints() -> None:
 
 def test_the_bounds_are_those_of_the_code() -> None:
     store = MemoryStore(ManualClock())
-    assert (store._max_channels, store._replay.max_entries) == (memory.CHANNELS, memory.NONCES)
+    assert (store._max_channels, store._replay.max_entries) == (memory.CHANNELS, memory.MAX_NONCES)
     assert MovingWindows()._max_keys == memory.WINDOWS
     assert (sessions.MAX_SESSIONS, upstream._MAX_STRAYS) == (memory.LOGINS, memory.STRAYS)
     assert (alerts._MAX_ADDRESSES, trail._QUEUE_FACTS) == (memory.FAILING_ADDRESSES, memory.FACTS)
@@ -181,6 +182,10 @@ def test_a_failing_address_and_a_fact() -> None:
             clock.advance(ms=1)
             watch(Fact(code=FactCode.AUTH_FAILED, address=f"2001:db8::{number:x}"))
     meter.check("failing address", 1_000)
+    publishers, meter = Failures(), Meter()
+    for number in range(3_000):
+        publishers.count(f"2001:db8::{number:x}", 10**12)
+    meter.check("failing publisher", 3_000)
     meter = Meter()
     queue = [
         (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.replay import Claim, ReplayWindow
 from jitterbug.protocol.verifying import Authentic, FrameVerifier
 from tests.security.exploring import DEEPER, explore
 from tests.security.replay_model import KIDS, SKEW_MS, START_MS, WINDOW_MS, SignedFrame, World, frame
@@ -35,7 +35,7 @@ class ForgetsByArrival(ReplayWindow):
 
     __slots__ = ()
 
-    def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         return super().claim(kid, nonce, min(ts, now_ms), now_ms)
 
 
@@ -44,7 +44,7 @@ class HasNoFloor(ReplayWindow):
 
     __slots__ = ()
 
-    def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         self._forget(now_ms)
         self._floor_ms = -1
         return super().claim(kid, nonce, ts, now_ms)
@@ -55,7 +55,7 @@ class ClaimsForAll(ReplayWindow):
 
     __slots__ = ()
 
-    def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         if len(self) >= self.max_entries:
             self._forget(now_ms + self.window_ms)
         return super().claim(kid, nonce, ts, now_ms)

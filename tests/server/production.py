@@ -25,7 +25,7 @@ from jitterbug.server.app import BASE_PATH
 from tests.client.hub_process import START_WITHIN_S, clean_environment
 
 AUDIENCE = "hub"
-TOKEN_KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
+TOKEN_KEY = "qP7vXr2LmW9tZc4Nf8sYh3Jd6bGk5RwTe1UaVoCx0i"
 ALL = {"subscribe": ["**"], "publish": ["**"]}
 WITHIN_S = 20
 GENEROUS = {

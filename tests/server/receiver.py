@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-SECRET = bytes(range(100, 132))
+SECRET = bytes.fromhex("3bd1f0a94c7e18562da0c3f7e96b845172fd0e3a9bc8461d57e2a08fb3946c1e")
 SECRET_TEXT = f"whsec_{base64.b64encode(SECRET).decode()}"
 
 

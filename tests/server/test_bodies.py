@@ -1,5 +1,6 @@
 """Bodies are bounded in size, time and form before anything looks at them (R58, R62, REQUIREMENTS §2.26)."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from jitterbug.server import body
+from jitterbug.server.answers import RefusedRequest
 from tests.protocol.outside import changed, members
 from tests.server.answers import assert_base, assert_refused, causes
 from tests.server.serving import Kind, Running
@@ -69,6 +71,51 @@ def test_every_body_has_a_bound(server: Running, visit: Visit, path: str, limit:
 
     assert head.status == 413
     assert_base(head.headers)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_in_pieces_that_is_too_large_sees_its_answer(server: Running, visit: Visit, *, announced: bool) -> None:
+    """R58: the peer is still sending when it is refused; a reset would take the answer from it."""
+    visitor = visit(server)
+    pieces = [b" " * 1_000] * 30
+    framing = {"Content-Length": "30000"} if announced else {"Transfer-Encoding": "chunked"}
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(visitor.raw("POST", "/frames", {**JSON, **framing}))
+        for piece in pieces:
+            sock.sendall(piece if announced else b"%x\r\n%b\r\n" % (len(piece), piece))
+            time.sleep(0.002)
+        if not announced:
+            sock.sendall(b"0\r\n\r\n")
+        received = b""
+        while b'"}' not in received:
+            chunk = sock.recv(65_536)
+            assert chunk, "closed without an answer"
+            received += chunk
+    assert Head.parse(received.partition(b"\r\n\r\n")[0]).status == 413
+
+
+def test_no_more_than_so_much_of_a_refused_body_is_taken() -> None:
+    """REQUIREMENTS §2.26: 64 KiB, or a second."""
+    taken = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal taken
+        taken += 1
+        return {"type": "http.request", "body": b"x" * 4_096, "more_body": True}
+
+    with pytest.raises(RefusedRequest) as refused:
+        asyncio.run(body.read_body({"type": "http", "headers": []}, receive, 100))
+    assert refused.value.status == 413
+    assert taken == 1 + 16
+
+
+def test_a_peer_that_waits_for_leave_to_send_is_refused_at_once(server: Running, visit: Visit) -> None:
+    """RFC 9110 §10.1.1: it has sent nothing, and may not be asked for any of it."""
+    visitor = visit(server)
+    data = visitor.raw("POST", "/frames", {**JSON, "Content-Length": "5000", "Expect": "100-continue"})
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(data)
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_an_endless_body_is_cut_with_an_answer(server: Running, visit: Visit) -> None:

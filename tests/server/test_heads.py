@@ -10,6 +10,7 @@ import pytest
 
 from jitterbug import Jitterbug
 from jitterbug.protocol.codes import Down
+from jitterbug.server import run
 from jitterbug.server.uvicorn import http
 from tests.server import serving
 from tests.server.answers import assert_base
@@ -49,6 +50,55 @@ def flood(port: int, start: bytes, piece: bytes, pieces: int) -> tuple[bytes, in
         except ConnectionResetError:
             pass
         return received, sent
+
+
+def answers(port: int, data: bytes) -> list[bytes]:
+    """Status lines of what comes until the other side closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(data)
+        received = b""
+        while chunk := sock.recv(65_536):
+            received += chunk
+    return [line for line in received.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 2\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket, h2c", b"TLS/1.0"])
+def test_an_upgrade_to_another_protocol_loses_no_body_in_silence(
+    hurried: Running, protocol: bytes, body: bytes
+) -> None:
+    """RFC 9110 §7.8: whoever asks with a body gets an answer at once, and the connection is not read any further."""
+    head = b"POST /api/jitterbug/keys HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: " + protocol
+    assert answers(hurried.port, head + b"\r\n" + body) == [b"HTTP/1.1 400 Bad Request"]
+
+
+def test_an_upgrade_without_a_body_is_passed_over(hurried: Running) -> None:
+    """RFC 9110 §7.8: a server may ignore it."""
+    head = b"GET /api/jitterbug/health HTTP/1.1\r\nHost: localhost\r\n"
+    upgrade = b"Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n"
+    assert answers(hurried.port, head + upgrade) == [b"HTTP/1.1 200 OK"]
+
+
+def test_sockets_are_bounded_and_let_in_again() -> None:
+    """REQUIREMENTS §2.26: beyond the number a new one is cut before anything is read from it; streams go on."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(run, "_LEAST_ROOM", 4)
+        running = serving.start("transport", Jitterbug(config=development(max_connections=2)))
+        try:
+            room = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(6)]
+            until(lambda: len(running.main.server_state.connections) == 6)
+            late = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+            with late, contextlib.suppress(ConnectionResetError):
+                assert late.recv(1) == b""
+            until(lambda: len(running.main.server_state.connections) == 6)
+            for sock in room:
+                sock.close()
+            until(lambda: not running.main.server_state.connections)
+            assert serving.ask("GET", f"{running.url}/api/jitterbug/health").status_code == 200
+        finally:
+            running.stop()
 
 
 @pytest.mark.parametrize("is_admin", [False, True], ids=["public", "operator"])

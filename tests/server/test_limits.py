@@ -3,9 +3,6 @@
 import asyncio
 
 from jitterbug import Config, Session
-from jitterbug.hub.hub import Hub
-from jitterbug.hub.policy import deny_all
-from jitterbug.server.app import root_keys
 from jitterbug.server.limits import KEYS_PER_ADDRESS_FACTOR, EndpointLimits
 from jitterbug.stores.memory import MemoryStore
 from jitterbug.testing import ManualClock
@@ -13,15 +10,13 @@ from jitterbug.testing import ManualClock
 ADDRESS = "192.0.2.7"
 
 
-def limits(clock: ManualClock, **changes: object) -> tuple[EndpointLimits, Hub]:
-    config = Config(**changes)  # type: ignore[arg-type]
-    store = MemoryStore(clock)
-    return EndpointLimits(config, store), Hub(config, clock=clock, store=store, roots=root_keys(config), rule=deny_all)
+def limits(clock: ManualClock, **changes: object) -> EndpointLimits:
+    return EndpointLimits(Config(**changes), MemoryStore(clock))  # type: ignore[arg-type]
 
 
 def test_many_logins_from_one_address_share_a_limit(clock: ManualClock) -> None:
     """R41, REQUIREMENTS §2.27: per-session limits fall to many sessions; the address has one besides."""
-    endpoint, _ = limits(clock, keys_per_minute=1)
+    endpoint = limits(clock, keys_per_minute=1)
 
     async def ask(address: str) -> list[int | None]:
         logins = [Session(f"{address} {number}") for number in range(KEYS_PER_ADDRESS_FACTOR + 1)]
@@ -33,24 +28,74 @@ def test_many_logins_from_one_address_share_a_limit(clock: ManualClock) -> None:
     assert asyncio.run(ask(ADDRESS))[0] is None
 
 
+def test_logins_from_one_address_are_limited_before_their_tokens_are_looked_at(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.27: a login and a logout cost the hub more than they cost whoever repeats them."""
+    endpoint = limits(clock, max_sessions_per_address=3)
+
+    async def ask() -> list[int | None]:
+        return [await endpoint.admit_login(address) for address in [ADDRESS] * 4 + ["192.0.2.8", None]]
+
+    assert asyncio.run(ask()) == [None, None, None, 60, None, None]
+
+
+def test_logins_of_one_subject_are_limited_wherever_they_come_from(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.27."""
+    endpoint = limits(clock, max_sessions_per_address=8)
+
+    async def ask() -> list[int | None]:
+        waits = [await endpoint.admit_subject("user-7") for _ in range(3)]
+        return [*waits[-2:], await endpoint.admit_subject("user-8")]
+
+    assert asyncio.run(ask()) == [None, 60, None]
+
+
+def test_what_one_login_asks_for_in_vain_costs_its_neighbours_nothing(clock: ManualClock) -> None:
+    """R41: 700 requests of one session behind an address leave the others there their keys."""
+    endpoint = limits(clock)
+    greedy = Session("greedy")
+
+    async def ask() -> tuple[int, int | None]:
+        got = [await endpoint.admit_key(greedy, ADDRESS) for _ in range(700)]
+        return got.count(None), await endpoint.admit_key(Session("neighbour"), ADDRESS)
+
+    assert asyncio.run(ask()) == (10, None)
+
+
+def test_streams_are_capped_in_all_and_for_each_session(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.26: and counted out again."""
+    endpoint = limits(clock, max_connections=3, max_connections_per_session=2)
+    one, other = Session("one"), Session("other")
+
+    for _ in range(2):
+        assert endpoint.admit_connection(one, ADDRESS)
+        endpoint.connection_opened(one.id, ADDRESS)
+    assert not endpoint.admit_connection(one, ADDRESS)
+    assert endpoint.admit_connection(other, ADDRESS)
+    endpoint.connection_opened(other.id, ADDRESS)
+    assert not endpoint.admit_connection(other, ADDRESS), "three in all"
+    endpoint.connection_closed(one.id, ADDRESS)
+    assert endpoint.admit_connection(other, ADDRESS)
+    assert endpoint.admit_connection(one, ADDRESS)
+
+
 def test_streams_from_one_address_are_capped_and_counted_out_again(clock: ManualClock) -> None:
     """REQUIREMENTS §2.26."""
-    endpoint, hub = limits(clock, max_connections_per_address=2)
+    endpoint = limits(clock, max_connections_per_address=2)
     session = Session("any")
 
     for _ in range(2):
-        assert endpoint.admit_connection(hub, session, ADDRESS)
-        endpoint.connection_opened(ADDRESS)
-    assert not endpoint.admit_connection(hub, session, ADDRESS)
-    assert endpoint.admit_connection(hub, session, "192.0.2.8")
-    endpoint.connection_closed(ADDRESS)
-    assert endpoint.admit_connection(hub, session, ADDRESS)
+        assert endpoint.admit_connection(session, ADDRESS)
+        endpoint.connection_opened(session.id, ADDRESS)
+    assert not endpoint.admit_connection(session, ADDRESS)
+    assert endpoint.admit_connection(session, "192.0.2.8")
+    endpoint.connection_closed(session.id, ADDRESS)
+    assert endpoint.admit_connection(session, ADDRESS)
 
 
 def test_this_machine_is_not_capped_in_development_and_is_otherwise(clock: ManualClock) -> None:
     """PROTOCOL §9."""
-    assert limits(clock, development=True)[0].capped("127.0.0.1") is None
-    assert limits(clock, development=True)[0].capped("::1") is None
-    assert limits(clock, development=True)[0].capped(ADDRESS) == ADDRESS
-    assert limits(clock)[0].capped("127.0.0.1") == "127.0.0.1"
-    assert limits(clock)[0].capped(None) is None
+    assert limits(clock, development=True).capped("127.0.0.1") is None
+    assert limits(clock, development=True).capped("::1") is None
+    assert limits(clock, development=True).capped(ADDRESS) == ADDRESS
+    assert limits(clock).capped("127.0.0.1") == "127.0.0.1"
+    assert limits(clock).capped(None) is None

@@ -1,13 +1,16 @@
 """The operator listener, and what strangers see of a hub's health (PROTOCOL §8, R78)."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
 
+from jitterbug import Jitterbug
+from jitterbug.server.operator import Operator
 from tests.server.answers import assert_base, assert_refused
-from tests.server.conftest import Start
+from tests.server.conftest import Start, development
 from tests.server.serving import Kind, Running, ask, until
 from tests.server.visitor import Visitor
 
@@ -34,6 +37,30 @@ def test_metrics_and_probes_answer_here(operator: httpx2.Client) -> None:
         assert_base(answer.headers)
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8441", "127.0.0.1.evil.example", "192.0.2.7", ""])
+@pytest.mark.parametrize("path", ["/metrics", "/health/live", "/health/ready", "/nothing"])
+def test_on_loopback_it_answers_to_names_of_this_machine_only(operator: httpx2.Client, path: str, host: str) -> None:
+    """PROTOCOL §8: a page whose name resolves to loopback could read the metrics (DNS rebinding)."""
+    assert_refused(operator.get(path, headers={"host": host}), 403)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8441", "127.0.0.1", "[::1]:8441"])
+def test_by_those_names_it_answers(operator: httpx2.Client, host: str) -> None:
+    assert operator.get("/health/live", headers={"host": host}).status_code == 200
+
+
+def test_bound_elsewhere_by_its_operator_it_answers_to_any_name() -> None:
+    push = Jitterbug(config=development())
+    metrics = Operator(push, loopback_only=False)
+    transport = httpx2.ASGITransport(metrics)
+
+    async def ask_it() -> int:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://hub.internal:8441") as client:
+            return (await client.get("/health/live")).status_code
+
+    assert asyncio.run(ask_it()) == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/health", "/api/jitterbug/keys", "/metrics/", "//metrics", "/metrics%3fx"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_there_is_nothing_else(operator: httpx2.Client, method: str, path: str) -> None:
@@ -51,10 +78,10 @@ def test_it_is_read_only(operator: httpx2.Client, method: str) -> None:
 
 @pytest.mark.parametrize("host", ["[::1", "evil.example", "a b", "", "x" * 1_000])
 def test_an_odd_host_header_breaks_nothing(operator: httpx2.Client, host: str) -> None:
-    """R60: answered, or refused in the same words; never a traceback's status."""
+    """R60: refused in the same words; never a traceback's status."""
     answer = operator.get("/nothing", headers={"host": host})
 
-    assert_refused(answer, 404)
+    assert_refused(answer, 403)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/jitterbug/metrics", "/health/live", "/health/ready"])

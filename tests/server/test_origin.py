@@ -146,7 +146,9 @@ def test_a_listed_origin_gets_its_preflight(listing: Running, method: str, path:
         assert answer.status_code == 204
         assert_cors(answer)
         assert method in answer.headers["access-control-allow-methods"]
-        assert "content-type" in answer.headers["access-control-allow-headers"]
+        allowed = answer.headers["access-control-allow-headers"].split(", ")
+        assert "content-type" in allowed
+        assert ("authorization" in allowed) == (path == "/session"), "a token goes there, and nowhere else"
 
 
 def test_a_listed_origin_is_served_and_can_read_what_is_refused(listing: Running, visit: Visit) -> None:

@@ -1,16 +1,21 @@
 """``POST BASE/publish``: what a trusted back end publishes with a root key (PROTOCOL §6, R58)."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 
-from jitterbug import Jitterbug
+from jitterbug import Config, Jitterbug
 from jitterbug.config import PublisherKey, Secret
 from jitterbug.protocol.codes import Down
 from jitterbug.protocol.publication import largest_frame_bytes
 from jitterbug.protocol.signing import FrameSigner
+from jitterbug.server.failures import FAILURES
+from jitterbug.telemetry.events import Fact, FactCode
+from jitterbug.testing import ManualClock
 from tests.server import serving
 from tests.server.answers import assert_base, assert_refused
 from tests.server.conftest import development
@@ -86,6 +91,71 @@ def test_a_publisher_key_publishes_nowhere_else(hub: Running, visit: Visit, chan
 
     assert_refused(refused, 401)
     assert refused.content == unknown.content
+
+
+def test_a_publisher_key_that_tries_a_foreign_channel_is_told_of(hub: Running, visit: Visit) -> None:
+    """R86: it is a back end that does what it may not."""
+    facts: list[Fact] = []
+    hub.do(hub.push.hub.facts.listen, facts.append)
+
+    answered = post(visit(hub), signed(publication("news"), "warehouse", WAREHOUSE))
+
+    (fact,) = [fact for fact in facts if fact.code is FactCode.PUBLISH_REFUSED]
+    assert (fact.reason, fact.kid, fact.channel) == ("policy", "warehouse", "news")
+    assert fact.request_id == answered.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{}", 400), (b"x" * 2_000, 413), (None, 401)], ids=["grammar", "size", "signature"]
+)
+def test_whoever_fails_again_and_again_is_not_read_any_more(body: bytes | None, status: int) -> None:
+    """REQUIREMENTS §2.27: no parsing and no MAC for a flood of bad frames; another address goes on publishing."""
+    clock = ManualClock()
+    push = Jitterbug(
+        config=Config(hmac_key_id="back-end", hmac_secret=Secret(SECRET)), session=lambda _request: None, clock=clock
+    )
+    good, wrong = publication("a"), FrameSigner("back-end", PREVIOUS)
+
+    def ask(address: str, frame: bytes) -> httpx2.Response:
+        return in_process(push, address, frame)
+
+    for _ in range(FAILURES):
+        assert ask("192.0.2.7", body or wrong.sign(good, clock.now_ms())).status_code == status
+    refused = ask("192.0.2.7", FrameSigner("back-end", SECRET).sign(good, clock.now_ms()))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert ask("192.0.2.8", FrameSigner("back-end", SECRET).sign(good, clock.now_ms())).status_code == 200
+    clock.advance(s=1)
+    assert ask("192.0.2.7", FrameSigner("back-end", SECRET).sign(good, clock.now_ms())).status_code == 200
+
+
+def test_an_honest_back_end_meets_no_limit() -> None:
+    clock = ManualClock()
+    push = Jitterbug(
+        config=Config(hmac_key_id="back-end", hmac_secret=Secret(SECRET)), session=lambda _request: None, clock=clock
+    )
+    signer = FrameSigner("back-end", SECRET)
+
+    answers = [in_process(push, "192.0.2.7", signer.sign(publication("a"), clock.now_ms())) for _ in range(300)]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def in_process(push: Jitterbug, address: str, frame: bytes) -> httpx2.Response:
+    """Publish from an address, over HTTPS as far as the hub can tell."""
+
+    async def ask() -> httpx2.Response:
+        transport = httpx2.ASGITransport(push.asgi, client=(address, 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="https://hub.example") as client:
+            return await client.post("/publish", content=frame, headers={"content-type": "application/json"})
+
+    async def all_of_it() -> httpx2.Response:
+        try:
+            return await ask()
+        finally:
+            await push.stop()
+            push.hub.is_draining = False
+
+    return asyncio.run(all_of_it())
 
 
 @pytest.mark.parametrize("secret", [SECRET, PREVIOUS])

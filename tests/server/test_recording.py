@@ -12,6 +12,7 @@ import pytest
 from jitterbug import Jitterbug, Session
 from jitterbug.clock import SystemClock
 from jitterbug.config import Secret
+from jitterbug.errors import UnfitError
 from jitterbug.protocol.codes import Down
 from jitterbug.server.webhook import Webhook
 from jitterbug.telemetry.alerts import Alert
@@ -230,6 +231,8 @@ def test_r12_while_nothing_can_be_recorded_keys_and_frames_are_refused(
     subject = recorded(keys_per_minute=1_000)
     visitor = visit(subject.hub)
     conn = visitor.post_stream(["a"]).conn
+    socket = visitor.socket("a")
+    socket.control(Down.SUBSCRIBED)
     asks: list[Callable[[], Any]] = [
         lambda: visitor.http.post("/keys"),
         lambda: visitor.send({"t": "ping", "id": "1", "conn": conn}),
@@ -244,12 +247,22 @@ def test_r12_while_nothing_can_be_recorded_keys_and_frames_are_refused(
         until(lambda: not subject.trail.is_healthy)
         for deed in asks:
             assert_refused(deed(), 503)
+        socket.send(visitor.sign({"t": "ping", "id": "2", "conn": socket.conn}))
+        assert socket.answer() == {"t": "err", "id": "2", "code": "internal error"}
+        with pytest.raises(UnfitError):
+            subject.hub.publish("a", 1)
         assert ask("GET", f"{subject.hub.admin_url}/health/ready").status_code == 503
         assert ask("GET", f"{subject.hub.admin_url}/health/live").status_code == 200
         assert_refused(ask("GET", f"{subject.hub.url}/api/jitterbug/health"), 503)
+        assert subject.hub.metric("fit") == 0
+        subject.trail.lost += 7
+        assert subject.hub.metric("audit_records_lost_total") == 7
+        subject.push.webhook_failures = lambda: 3
+        assert subject.hub.metric("alert_webhook_failures_total") == 3
     finally:
         clear()
     until(lambda: subject.trail.is_healthy)
+    assert subject.hub.metric("fit") == 1
 
     assert [deed().status_code for deed in asks[:2]] == [200, 200]
     assert ask("GET", f"{subject.hub.admin_url}/health/ready").status_code == 200

@@ -1,11 +1,19 @@
 """TLS by the hub itself (R5, R49, PROTOCOL §3; ASVS 12.1.1, 12.1.2)."""
 
+import asyncio
+import contextlib
 import socket
 import ssl
+import time
 
 import pytest
+import uvicorn
 
+from jitterbug import Jitterbug
+from jitterbug.server.uvicorn import PushServer, server
+from tests.server.conftest import development
 from tests.server.production import WITHIN_S, Authority, ProductionHub
+from tests.server.serving import Running
 
 VERSIONS = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
@@ -110,3 +118,26 @@ def test_plain_http_to_a_tls_listener_gets_no_http_at_all(production: Production
 def test_a_client_that_does_not_know_the_authority_goes_no_further(production: ProductionHub) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(production, ssl.create_default_context())
+
+
+def test_a_handshake_that_is_never_finished_is_ended(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REQUIREMENTS §2.26: 10 s, as for a head; nothing of it is in any count of connections yet."""
+    assert server.TLS_HANDSHAKE_TIMEOUT_S == 10
+    monkeypatch.setattr(server, "TLS_HANDSHAKE_TIMEOUT_S", 0.3)
+    push = Jitterbug(config=development())
+    config = uvicorn.Config(
+        push.asgi, port=0, log_config=None, lifespan="off", ssl_certfile=authority.cert, ssl_keyfile=authority.key
+    )
+    tls = PushServer(config, on_stop=push.stop, takes_signals=False)
+    running = Running(push, [tls], tls.serve, None)
+    try:
+        started_s = time.monotonic()
+        with socket.create_connection(("127.0.0.1", running.port), timeout=WITHIN_S) as sock:
+            sock.sendall(b"\x16\x03\x01")
+            with contextlib.suppress(ConnectionResetError):
+                while sock.recv(1_024):
+                    pass
+        assert 0.2 < time.monotonic() - started_s < 5
+        assert running.do(lambda: "create_server" not in vars(asyncio.get_running_loop())), "only while it starts"
+    finally:
+        running.stop()

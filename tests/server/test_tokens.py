@@ -334,3 +334,14 @@ def test_a_public_key_is_no_secret(clock: ManualClock) -> None:
     assert is_taken(exchange(clock, pem, "RS256"), token(mine.decode(), "RS256", exp=exp))
     assert not is_taken(exchange(clock, pem, "PS256"), token(mine.decode(), "RS256", exp=exp))
     assert not is_taken(exchange(clock, curve_pem, "ES256"), token(mine.decode(), "RS256", exp=exp))
+
+
+def test_whatever_the_library_raises_is_a_refusal(clock: ManualClock) -> None:
+    """R12, R61: with a key that does not go with the algorithm each token raised, and was answered with 500."""
+    private = rsa.generate_private_key(65_537, 2_048)
+    mine = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    exp = clock.now_ms() // 1_000 + 60
+    text = token(mine.decode(), "RS256", exp=exp)
+
+    for key in (mine, b"-----BEGIN PUBLIC KEY-----\nx", b""):
+        assert not is_taken(exchange(clock, key, "RS256"), text)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jitterbug.settings import root_key
-from jitterbug.settings.secrets import DOCUMENTATION_SAMPLE, is_repetitive
+from jitterbug.settings.secrets import DOCUMENTATION_SAMPLE
 from jitterbug.settings.sources import Given
+from jitterbug.settings.weak import is_repetitive, weakness
 from tests.settings.reading import GOOD, OTHER, ROOT, read, refusal
 
 
@@ -19,7 +20,7 @@ def test_any_root_key_of_32_random_bytes_or_more_is_read_and_every_other_refused
     """R23, R73: the bytes arrive unchanged, or the setting is named and the value is not."""
     text = base64.b64encode(data).decode()
     environ = {"HMAC_KEY_ID": "root_one", "HMAC_SECRET": text}
-    if len(data) >= 32 and not is_repetitive(data):
+    if weakness(data, 32) is None:
         secret = read(environ).config.hmac_secret
         assert secret is not None
         assert secret.reveal() == data

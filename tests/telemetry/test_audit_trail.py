@@ -130,9 +130,39 @@ def test_a_checkpoint_is_told_to_the_log_every_thousand_records(
         record.getMessage().rpartition(" ")[2].split(":") for record in caplog.records if "checkpoint" in record.msg
     ]
 
-    assert len(told) == 2
+    assert len(told) == 3, "every thousand, and the last one at the end"
     for seq, head in told:
         assert verify(path, checkpoint=(int(seq), head)).fault is None
+
+
+def test_a_quiet_trail_is_marked_every_quarter_of_an_hour_and_at_its_end(
+    path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R83-R87: a checkpoint in the log is what a cut trail is found by; a hub with few records has some, too."""
+    caplog.set_level(logging.INFO, "jitterbug.audit")
+
+    def told() -> int:
+        return sum("checkpoint" in record.msg for record in caplog.records)
+
+    trail = opened(path, clock)
+    trail(REFUSED)
+    until(lambda: not trail._queue)
+    clock.advance(s=15 * 60 - 1)
+    trail._wakeup.set()
+    trail(REFUSED)
+    until(lambda: not trail._queue)
+    assert told() == 0
+    clock.advance(s=1)
+    trail._wakeup.set()
+    until(lambda: told() == 1)
+    clock.advance(s=60 * 60)
+    trail._wakeup.set()
+    until(lambda: not trail._wakeup.is_set())
+    trail.stop()
+
+    assert told() == 2, "nothing had happened in between, so the hour alone made none"
+    assert [record["event"] for record in records(path)] == ["auth_failed", "auth_failed", "checkpoint", "checkpoint"]
+    assert verify(path).fault is None
 
 
 def test_a_seal_behind_the_trail_is_caught_up_with(path: Path) -> None:

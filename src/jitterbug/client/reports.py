@@ -23,6 +23,8 @@ KIND_OF: Final[Mapping[Refusal, ReportKind]] = {
     Refusal.SIGNATURE: ReportKind.SIGNATURE,
     Refusal.STALE: ReportKind.STALE,
     Refusal.REPLAY: ReportKind.REPLAY,
+    Refusal.CLOCK: ReportKind.STALE,
+    Refusal.FULL: ReportKind.STALE,
     Refusal.TYPE: ReportKind.ORDER,
     Refusal.ORDER: ReportKind.ORDER,
 }

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from jitterbug.clock import Clock
 from jitterbug.config import Config
-from jitterbug.errors import PublishError
+from jitterbug.errors import PublishError, UnfitError
 from jitterbug.hub.channels import Channels, is_channel, is_reserved
 from jitterbug.hub.connection import Connection
 from jitterbug.hub.deadlines import Deadlines
@@ -114,7 +114,7 @@ class Hub:
         await self.store.stop()
 
     def require(self, condition: Callable[[], bool]) -> None:
-        """Make the hub depend on something: while it is not so, keys and frames are refused (R12)."""
+        """Make the hub depend on something: while it is not so, keys, frames and publications are refused (R12)."""
         self._conditions.append(condition)
 
     @property
@@ -165,7 +165,11 @@ class Hub:
     # Connections.
 
     def open(self, session: Session, kid: str, key: VerifyKey, sink: Sink, address: str | None = None) -> Connection:
-        """Register a wire. Its ``hello`` leaves with the next pass."""
+        """Register a wire. Its ``hello`` leaves with the next pass.
+
+        Between the checks of the request and this call its peer may have kept the server waiting for any time: what
+        was ended meanwhile ends here, with ``bye``, before anything is delivered (PROTOCOL §2, §5).
+        """
         now_ns = self.clock.monotonic_ns()
         conn = base64.encode_url(os.urandom(_CONN_BYTES))
         signer = FrameSigner(kid, key.mac)
@@ -176,6 +180,12 @@ class Hub:
         self._tick.put(connection)
         self._tick.set_deadline(connection, now_ns)
         self.tell(FactCode.CONNECTION_OPENED, connection)
+        if self.is_revoked(session):
+            self.bye(connection, ByeReason.REVOKED)
+        elif self.is_draining:
+            self.bye(connection, ByeReason.SHUTDOWN)
+            if self._ticking is None:
+                connection.abort()  # stopped: nothing would ever send the farewell
         return connection
 
     def close(self, connection: Connection, reason: str) -> None:
@@ -318,7 +328,11 @@ class Hub:
             PublishError: The name or the data will not do.
             FrameTooLargeError: The frame would be too large.
             StoreError: The store is away.
+            UnfitError: Something the hub depends on is not there (R12). What the hub itself publishes, alerts among
+                it, goes out all the same.
         """
+        if not self.is_fit:
+            raise UnfitError
         if is_channel(channel) and is_reserved(channel):
             raise PublishError("Channels whose name starts with $ are the hub's own.")
         return await self._publish(channel, data, publication_id)

@@ -7,6 +7,7 @@ from jitterbug.errors import JitterbugError
 from jitterbug.telemetry.events import session_hash
 
 _MAX_ID_CHARS: Final = 1_024
+MAX_REVOKED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,11 @@ class Session:
 
 
 class Revocations:
-    """Sessions that ended before their keys did. Bounded by time: kept until no key of theirs could live."""
+    """Sessions that ended before their keys did: kept until no key of theirs could live, 100,000 of them at most.
+
+    Beyond that the oldest is forgotten. It has no wire any more, and what makes a request pass is still that its
+    resolver knows the session: the hub's own logins are gone from there, an application's should be.
+    """
 
     __slots__ = ("_keep_ms", "_until_ms")
 
@@ -54,6 +59,8 @@ class Revocations:
             del self._until_ms[first[0]]
         self._until_ms.pop(session_id, None)
         self._until_ms[session_id] = now_ms + self._keep_ms
+        if len(self._until_ms) > MAX_REVOKED:
+            del self._until_ms[next(iter(self._until_ms))]
 
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._until_ms

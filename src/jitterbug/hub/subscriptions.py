@@ -43,7 +43,7 @@ class Subscriptions:
         if full or not allowed:
             self._hub.tell(FactCode.SUBSCRIBE_REFUSED, connection, "policy" if not allowed else "full", channel)
             return False
-        if not known and not connection.is_closed:
+        if not known and not connection.is_ending:
             await self._join(connection, channel, since)
         return True
 

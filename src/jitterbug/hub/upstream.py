@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jitterbug.errors import FrameTooLargeError, PublishError, StoreError
+from jitterbug.errors import FrameTooLargeError, PublishError, StoreError, UnfitError
 from jitterbug.hub.connection import Connection
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.limits import InboundLimiter
@@ -140,11 +140,17 @@ class Upstream:
                 return refuse(Refusal.RATE, None)
             return refuse(verdict.reason, verdict.kid)
         try:
-            if not await hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
-                return refuse(Refusal.REPLAY, verdict.kid)
+            if not hub.is_fit:
+                # Before the nonce is claimed: nothing has happened, and the very frame may be sent again.
+                raise UnfitError
+            share = f"session:{session.hash}"
+            claim = await hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms, share)
+            if not claim:
+                return refuse(claim.refusal, verdict.kid)
             return await self._act(session, verdict, named(verdict.payload), address, request_id)
         except StoreError as error:
-            _LOG.exception("The store failed under request %s", request_id)
+            if not isinstance(error, UnfitError):  # which is in the log already
+                _LOG.exception("The store failed under request %s", request_id)
             hub.facts.emit(
                 Fact(
                     code=FactCode.INTERNAL_ERROR,

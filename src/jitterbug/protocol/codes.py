@@ -24,6 +24,8 @@ class Refusal(StrEnum):
     STALE = "stale"
     SIGNATURE = "signature"
     REPLAY = "replay"
+    CLOCK = "clock"
+    FULL = "full"
     TYPE = "type"
     ORDER = "order"
 

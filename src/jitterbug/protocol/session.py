@@ -124,8 +124,9 @@ class Receiver:
         )
         if isinstance(verdict, Refused):
             return [verdict]
-        if not self._replay.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
-            return [Refused(Refusal.REPLAY, verdict.kid)]
+        claim = self._replay.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms)
+        if not claim:
+            return [Refused(claim.refusal, verdict.kid)]
         return self._in_order(verdict)
 
     def _in_order(self, frame: Authentic) -> list[Event]:

@@ -156,8 +156,9 @@ class FrameVerifier:
         verdict = authenticate(frame, now_ms, self._keys, skew_ms=self.skew_ms, max_frame_bytes=self.max_frame_bytes)
         if isinstance(verdict, Refused):
             return verdict
-        if not self._replay.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms):
-            return Refused(Refusal.REPLAY, verdict.kid)
+        claim = self._replay.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms)
+        if not claim:
+            return Refused(claim.refusal, verdict.kid)
         return verdict
 
 

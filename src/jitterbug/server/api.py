@@ -13,6 +13,7 @@ from jitterbug.protocol.codes import PUBLISH, ErrorCode, Refusal
 from jitterbug.protocol.verifying import Authentic, Refused, authenticate
 from jitterbug.server.answers import STATUS, RefusedRequest, answer, no_content
 from jitterbug.server.body import parse, read_body, read_json
+from jitterbug.server.failures import Failures
 from jitterbug.server.handshake import client_address
 from jitterbug.server.tokens import Identity, TokenExchange
 from jitterbug.telemetry.events import Fact, FactCode
@@ -30,6 +31,7 @@ class Api:
 
     def __init__(self, push: "Jitterbug") -> None:
         self._push = push
+        self._failures = Failures()
 
     async def open_session(self, request: Request) -> Response:
         """``POST BASE/session``: a token becomes a login; in development whoever asks gets an anonymous one."""
@@ -37,7 +39,10 @@ class Api:
         if sessions is None:
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "the application has its own logins")
         await read_body(request.scope, request.receive, _SMALL_BODY_BYTES)
+        self._limit(request, await push.limits.admit_login(client_address(request.scope)))
         identity = self._identity(request)
+        if identity is not None:
+            self._limit(request, await push.limits.admit_subject(identity.subject))
         old = sessions(request)
         if old is not None:
             # A new id at each login: whoever planted or knew the old one has nothing (fixation).
@@ -54,6 +59,11 @@ class Api:
             raise RefusedRequest(ErrorCode.RATE_LIMITED, "too many sessions from one address")
         self._tell(request, FactCode.SESSION_OPENED, session, "anonymous" if identity is None else "token")
         return no_content(headers={"set-cookie": sessions.cookie(session)})
+
+    def _limit(self, request: Request, wait_s: int | None) -> None:
+        if wait_s is not None:
+            self._tell(request, FactCode.RATE_LIMITED, None, "logins")
+            raise RefusedRequest(ErrorCode.RATE_LIMITED, "logins", headers={"retry-after": str(wait_s)})
 
     def _identity(self, request: Request) -> Identity | None:
         """Who the token says it is; None for an anonymous visitor of a development hub. Raises RefusedRequest."""
@@ -116,10 +126,20 @@ class Api:
     async def publish(self, request: Request) -> Response:
         """``POST BASE/publish``: a frame signed by a trusted back end with a root key, or a key for its channels."""
         push = self._push
-        body = await read_json(request.scope, request.receive, push.config.max_frame_bytes)
-        frame = await self._authentic(body, request)
+        address = push.limits.capped(client_address(request.scope))
+        wait_s = self._failures.wait_s(address, push.clock.monotonic_ns())
+        if wait_s:
+            self._tell(request, FactCode.RATE_LIMITED, None, "publish")
+            raise RefusedRequest(ErrorCode.RATE_LIMITED, "publish failures", headers={"retry-after": str(wait_s)})
+        try:
+            body = await read_json(request.scope, request.receive, push.config.max_frame_bytes)
+            frame = await self._authentic(body, request)
+        except RefusedRequest:
+            self._failures.count(address, push.clock.monotonic_ns())
+            raise
         channel, data, publication_id = _publication(frame.payload)
         if not push.publishers.allow(frame.kid, channel):
+            self._tell(request, FactCode.PUBLISH_REFUSED, None, "policy", kid=frame.kid, channel=channel)
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "publish: not a channel of this key")
         try:
             # One back end's ids mean nothing under another's key.
@@ -146,10 +166,9 @@ class Api:
             # A root key outlives the process, the memory of nonces may not: what was signed before could be a replay.
             verdict = Refused(Refusal.STALE, verdict.kid)
             reason = verdict.reason.value
-        if isinstance(verdict, Authentic) and not await push.hub.store.claim(
-            verdict.kid, verdict.nonce, verdict.ts, now_ms
-        ):
-            reason = "replay"
+        if isinstance(verdict, Authentic):
+            claim = await push.hub.store.claim(verdict.kid, verdict.nonce, verdict.ts, now_ms)
+            reason = None if claim else claim.refusal.value
         code = FactCode.FRAME_VERIFIED if reason is None else FactCode.FRAME_REFUSED
         self._tell(request, code, None, reason or PUBLISH, kid=verdict.kid)
         if isinstance(verdict, Refused) and verdict.reason.value in {"size", "grammar"}:
@@ -166,7 +185,14 @@ class Api:
         self._tell(request, FactCode.SESSION_ENDED, session, "logout")
 
     def _tell(
-        self, request: Request, code: FactCode, session: Session | None, reason: str | None, kid: str | None = None
+        self,
+        request: Request,
+        code: FactCode,
+        session: Session | None,
+        reason: str | None,
+        *,
+        kid: str | None = None,
+        channel: str | None = None,
     ) -> None:
         self._push.hub.facts.emit(
             Fact(
@@ -175,6 +201,7 @@ class Api:
                 kid=kid,
                 session=session.hash if session else None,
                 address=client_address(request.scope),
+                channel=channel,
                 request_id=request.state.request_id,
             )
         )

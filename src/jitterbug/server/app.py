@@ -42,7 +42,7 @@ from jitterbug.stores.open_store import open_store
 from jitterbug.telemetry.alerts import Alert, Alerts
 from jitterbug.telemetry.audit.trail import AuditTrail
 from jitterbug.telemetry.events import Fact, FactCode, Facts
-from jitterbug.telemetry.log import log_fact
+from jitterbug.telemetry.folded_log import FoldedLog
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -71,6 +71,8 @@ class Jitterbug:
         config: Its settings.
         allowed_origins: Those of the settings, until :meth:`adopt` brings others.
         started_at_ms: When it was built, Unix milliseconds.
+        trail: What facts are recorded in; None = nothing.
+        webhook_failures: Alerts that a webhook did not get so far; 0 where there is none.
     """
 
     def __init__(
@@ -110,13 +112,15 @@ class Jitterbug:
                 remedy="Pass session=…, or config=Config(development=True) for a hub on loopback only.",
             )
         self.tokens = tokens
+        self.trail: AuditTrail | None = None
+        self.webhook_failures: Callable[[], int] = int
         self.requires_tls = requires_tls
         self.allowed_origins = self.config.allowed_origins
         self.own_sessions = self._own_sessions() if session is None else None
         self.resolver: Resolver = session or self.own_sessions  # type: ignore[assignment]
         rule = authorize or self._default_rule()
         store = store or open_store("memory://", self.clock, self.config)
-        facts = Facts(log_fact)
+        facts = Facts(FoldedLog(self.clock))
         self._alert_listeners: list[Callable[[Alert], None]] = []
         self._telling: set[asyncio.Task[Any]] = set()
         self.hub = Hub(self.config, clock=self.clock, store=store, roots=root_keys(self.config), rule=rule, facts=facts)
@@ -190,9 +194,10 @@ class Jitterbug:
     # Watching.
 
     def record(self, trail: AuditTrail) -> None:
-        """Write every fact to an audit trail; while that fails, keys and frames are refused (R12, R83-R87)."""
+        """Write every fact to an audit trail; while that fails, keys, frames and publications are refused (R12)."""
         self.hub.facts.listen(trail)
         self.hub.require(lambda: trail.is_healthy)
+        self.trail = trail
 
     def on_alert(self, listener: Callable[[Alert], None]) -> None:
         """Have each alert told to a function as well. It must not wait."""
@@ -264,6 +269,11 @@ class Jitterbug:
             channel: 1 to 128 of ``A-Z a-z 0-9 _ - . /``.
             data: Any JSON value that fits a frame.
             id: Makes a retry idempotent while history lasts.
+
+        Raises:
+            PublishError: The name or the data will not do.
+            StoreError: The store is away, or, as UnfitError, the audit trail cannot be written: an application's own
+                publications are held to the same rule as all others (R12). Try again with the same ``id``.
         """
         return await self.hub.publish(channel, data, publication_id=id)
 

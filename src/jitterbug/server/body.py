@@ -1,6 +1,7 @@
 """Reading a request body under a bound, before anything looks at it."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -12,6 +13,8 @@ from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest
 
 BODY_TIMEOUT_S: Final = 10
+_DISCARD_BYTES: Final = 65_536
+_DISCARD_S: Final = 1.0
 
 
 async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
@@ -27,6 +30,8 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """
     announced = Headers(scope=scope).get("content-length", "")
     if announced.isdigit() and int(announced[:16]) > limit_bytes:
+        if "expect" not in Headers(scope=scope):  # that peer waits for the answer before it sends anything
+            await _discard(receive)
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
@@ -41,11 +46,25 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
                 more = part.get("more_body", False)
                 size += len(chunk)
                 if size > limit_bytes:
+                    if more:
+                        await _discard(receive)
                     raise _too_large()
                 chunks.append(chunk)
     except TimeoutError:
         raise RefusedRequest(ErrorCode.INVALID, "body too slow", headers={"connection": "close"}) from None
     return b"".join(chunks)
+
+
+async def _discard(receive: Receive) -> None:
+    """Take some more of a body that is refused: a peer that is still sending would be reset and not see the answer."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            while size < _DISCARD_BYTES:
+                part = await receive()
+                size += len(part.get("body", b""))
+                if not part.get("more_body", False):
+                    return
 
 
 async def read_json(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:

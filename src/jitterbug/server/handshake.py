@@ -59,8 +59,12 @@ def is_this_machine(scope: Scope) -> bool:
     The second half stops DNS rebinding: a page of another name that resolves to loopback would otherwise pass as
     same origin.
     """
-    by_name = _LOOPBACK_HOST.fullmatch(Headers(scope=scope).get("host", "")) is not None
-    return by_name and is_loopback(client_address(scope))
+    return names_this_machine(scope) and is_loopback(client_address(scope))
+
+
+def names_this_machine(scope: Scope) -> bool:
+    """Tell whether a request asks for a name of this machine; one without a ``Host`` asks for none."""
+    return _LOOPBACK_HOST.fullmatch(Headers(scope=scope).get("host", "")) is not None
 
 
 def check_development(scope: Scope) -> None:

@@ -10,11 +10,12 @@ from typing import Final
 
 from jitterbug.config import Config
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION
+from jitterbug.hub.sessions import MAX_REVOKED
+from jitterbug.stores.nonce_room import MAX_NONCES
 
 CHANNELS: Final = 100_000
 HISTORY_BYTES: Final = 268_435_456
 """Of all channels together."""
-NONCES: Final = 1_000_000
 LOGINS: Final = 100_000
 WINDOWS: Final = 100_000
 STRAYS: Final = 10_000
@@ -47,6 +48,7 @@ _WINDOW_BYTES: Final = 1_000
 _HIT_BYTES: Final = 46
 _STRAY_BYTES: Final = 450
 _FAILING_ADDRESS_BYTES: Final = 1_400
+_FAILING_PUBLISHER_BYTES: Final = 500
 _FACT_BYTES: Final = 700
 _REVOCATION_BYTES: Final = 230
 
@@ -96,14 +98,15 @@ def terms(config: Config, sockets: int) -> list[Term]:
         Term("subscription", _SUBSCRIPTION_BYTES, streams * MAX_CHANNELS_PER_CONNECTION, "100 a stream"),
         Term("publication", publication_bytes(config), history + streams * waiting, "history, and all that wait"),
         Term("channel", _CHANNEL_BYTES, CHANNELS, "the store"),
-        Term("nonce", _NONCE_BYTES, NONCES, "the store; then frames are refused"),
+        Term("nonce", _NONCE_BYTES, MAX_NONCES, "the store; then frames are refused"),
         Term("login", _LOGIN_BYTES, LOGINS, "the oldest goes"),
         Term("window", _WINDOW_BYTES, WINDOWS, "the oldest goes"),
         Term("hit", _HIT_BYTES, WINDOWS * per_address, "KEYS_PER_MINUTE, 60 times that an address"),
         Term("stray", _STRAY_BYTES, STRAYS, "the oldest goes"),
+        Term("failing publisher", _FAILING_PUBLISHER_BYTES, FAILING_ADDRESSES, "the oldest goes"),
         Term("failing address", _FAILING_ADDRESS_BYTES, FAILING_ADDRESSES, "the oldest goes"),
         Term("fact", _FACT_BYTES, FACTS, "audit queue; then they are counted"),
-        Term("revocation", _REVOCATION_BYTES, None, "KEY_TTL_S and the skew"),
+        Term("revocation", _REVOCATION_BYTES, MAX_REVOKED, "the oldest goes"),
     ]
 
 

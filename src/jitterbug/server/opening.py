@@ -13,8 +13,9 @@ from jitterbug.hub.connection import Connection
 from jitterbug.hub.hub import Hub
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.sink import Sink
-from jitterbug.protocol.codes import Down, ErrorCode
+from jitterbug.protocol.codes import ByeReason, Down, ErrorCode
 from jitterbug.protocol.frames import is_kid
+from jitterbug.protocol.keys import RootKeys
 from jitterbug.protocol.position import Position, decode_cursor
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.server.answers import RefusedRequest
@@ -43,6 +44,7 @@ class Opening:
         key: The same, to sign with.
         channels: What to subscribe to, with the positions to resume from.
         address: Client address, for caps and facts.
+        roots: Root keys of the hub when the key was found.
     """
 
     session: Session
@@ -50,6 +52,7 @@ class Opening:
     key: VerifyKey
     channels: Mapping[str, Position | None]
     address: str | None
+    roots: RootKeys
 
 
 def from_query(scope: Scope) -> Wanted:
@@ -88,19 +91,26 @@ class Gate:
         if key is None or (key.expires_at_ms or 0) < push.clock.now_ms():
             self._tell_refused(session, "key", address, request_id, kid=kid if is_kid(kid) else None)
             raise RefusedRequest(ErrorCode.UNAUTHORIZED, "stream key")
-        if push.hub.is_draining or not push.limits.admit_connection(push.hub, session, address):
+        if push.hub.is_draining or not push.limits.admit_connection(session, address):
             self._tell_refused(session, "draining" if push.hub.is_draining else "full", address, request_id)
             raise NotNowError
-        return Opening(session, kid, key, channels, address)
+        return Opening(session, kid, key, channels, address, push.hub.roots)
 
     def counted(self, opening: Opening) -> "Counted":
-        """Count a wire against its address while it is open."""
-        return Counted(self._push.limits, opening.address)
+        """Count a wire against its caps, from the step in which it was admitted until it is gone.
+
+        Not only from its opening on: in between stand sends for which a peer can keep the server waiting, and a crowd
+        of such peers would be admitted one by one and then be open together.
+        """
+        return Counted(self._push.limits, opening.session.id, opening.address)
 
     def opened(self, opening: Opening, sink: Sink) -> "Opened":
         """A connection of the hub, which forgets it at the end."""
         hub = self._push.hub
-        return Opened(hub, hub.open(opening.session, opening.kid, opening.key, sink, opening.address))
+        connection = hub.open(opening.session, opening.kid, opening.key, sink, opening.address)
+        if hub.roots is not opening.roots and hub.find_key(opening.session, opening.kid) is None:
+            hub.bye(connection, ByeReason.KEY_EXPIRED)  # its root key was taken out since it was admitted
+        return Opened(hub, connection)
 
     async def subscribe(self, connection: Connection, channels: Mapping[str, Position | None]) -> None:
         """Subscribe to what was asked for with the request; what may not be read is answered like what is not there."""
@@ -129,19 +139,20 @@ class Gate:
 
 
 class Counted:
-    """A wire in the count of its address, as long as the ``with`` block lasts."""
+    """A wire in the counts of its session and its address, as long as the ``with`` block lasts."""
 
-    __slots__ = ("_address", "_limits")
+    __slots__ = ("_address", "_limits", "_session_id")
 
-    def __init__(self, limits: EndpointLimits, address: str | None) -> None:
+    def __init__(self, limits: EndpointLimits, session_id: str, address: str | None) -> None:
         self._limits = limits
+        self._session_id = session_id
         self._address = address
 
     def __enter__(self) -> None:
-        self._limits.connection_opened(self._address)
+        self._limits.connection_opened(self._session_id, self._address)
 
     def __exit__(self, *_error: object) -> None:
-        self._limits.connection_closed(self._address)
+        self._limits.connection_closed(self._session_id, self._address)
 
 
 class Opened:

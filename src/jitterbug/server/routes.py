@@ -140,7 +140,7 @@ class Routes:
             return await self._api.health(request)
         listed = check_origin(scope, push.allowed_origins) if method in {*methods, "OPTIONS"} else None
         if listed is not None:
-            headers += _cors(listed, methods)
+            headers += _cors(listed, path, methods)
             if method == "OPTIONS":
                 return no_content()
         if method not in methods:
@@ -193,13 +193,14 @@ def _below_mount(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def _cors(origin: str, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+def _cors(origin: str, path: str, methods: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     """For a listed origin, and exactly that one."""
+    token = ", authorization" if path == "/session" else ""  # the one route that takes a token
     pairs: dict[str, str] = {
         "access-control-allow-origin": origin,
         "access-control-allow-credentials": "true",
         "access-control-allow-methods": ", ".join(methods),
-        "access-control-allow-headers": "content-type, last-event-id",
+        "access-control-allow-headers": f"content-type, last-event-id{token}",
         "vary": "Origin",
     }
     return [(name.encode(), value.encode("latin-1")) for name, value in pairs.items()]

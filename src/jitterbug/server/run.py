@@ -29,15 +29,19 @@ from jitterbug.server.uvicorn import (
     PushProtocol,
     PushServer,
     PushWebSocket,
+    bounded,
     serve_together,
 )
 from jitterbug.server.webhook import Webhook
 from jitterbug.settings import Settings
+from jitterbug.settings.values import is_loopback
 from jitterbug.stores.open_store import open_store
 from jitterbug.telemetry.audit.trail import AuditTrail
 
 _LOG = logging.getLogger("jitterbug.server")
 _BACKLOG: Final = 4_096
+_LEAST_ROOM: Final = 256
+"""Connections beside the streams, for whatever is answered at once."""
 TELEMETRY_EVERY_S: Final = 2.0
 ACTIVITY_EVERY_S: Final = 5.0
 
@@ -133,6 +137,7 @@ def _webhook(settings: Settings, clock: SystemClock, push: Jitterbug) -> Webhook
         return None
     webhook = Webhook(settings.alert_webhook_url, settings.alert_webhook_secret, clock)
     push.on_alert(webhook)
+    push.webhook_failures = lambda: webhook.failed
     return webhook
 
 
@@ -147,7 +152,8 @@ def _servers(settings: Settings, push: Jitterbug, on_ready: OnReady | None) -> t
         on_ready=tell,
         on_stop=push.stop,
     )
-    admin = PushServer(_config(settings.admin_bind, Operator(push)), on_ready=tell, takes_signals=False)
+    operator = Operator(push, loopback_only=is_loopback(settings.admin_bind[0]))
+    admin = PushServer(_config(settings.admin_bind, operator), on_ready=tell, takes_signals=False)
     return public, admin
 
 
@@ -171,7 +177,7 @@ def _config(bind: tuple[str, int], app: object, settings: Settings | None = None
         app,  # type: ignore[arg-type]
         host=host,
         port=port,
-        http=ProductionProtocol if production else PushProtocol,
+        http=bounded(ProductionProtocol if production else PushProtocol, _sockets(settings)),
         ws=(ProductionWebSocket if production else PushWebSocket) if settings is not None else "none",
         ws_max_size=settings.config.max_frame_bytes if settings is not None else 0,
         ws_ping_interval=None,  # the hub has heartbeats of its own
@@ -185,6 +191,12 @@ def _config(bind: tuple[str, int], app: object, settings: Settings | None = None
         timeout_graceful_shutdown=5,
         **tls,
     )
+
+
+def _sockets(settings: Settings | None) -> int:
+    """How many connections a listener holds: its streams, and a tenth of that for what is answered at once."""
+    streams = settings.config.max_connections if settings is not None else 0
+    return streams + max(_LEAST_ROOM, streams // 10)
 
 
 def _url(server: PushServer) -> str:

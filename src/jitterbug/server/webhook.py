@@ -14,12 +14,15 @@ from jitterbug.config import Secret
 from jitterbug.errors import SettingError
 from jitterbug.protocol import base64
 from jitterbug.protocol.signing import MacKey
+from jitterbug.settings.weak import weakness
 from jitterbug.telemetry.alerts import Alert
 
 if TYPE_CHECKING:
     import httpx2
 
 _LOG = logging.getLogger("jitterbug.alerts")
+_SETTING: Final = "JITTERBUG_ALERT_WEBHOOK_SECRET"
+_REMEDY: Final = "Make one with: echo whsec_$(openssl rand -base64 32)"
 _PREFIX: Final = "whsec_"
 _LEAST_SECRET_BYTES: Final = 24
 _QUEUE_ALERTS: Final = 100
@@ -30,14 +33,15 @@ RETRY_AFTER_S: Final = (1.0, 5.0, 30.0, 120.0, 600.0)
 def webhook_key(secret: Secret) -> MacKey:
     """Read a secret in the form ``whsec_`` and base64 of 24 to 64 bytes. Raises SettingError."""
     try:
-        text = secret.reveal().decode()
-        return MacKey(base64.decode(text.removeprefix(_PREFIX)), least_bytes=_LEAST_SECRET_BYTES)
+        data = base64.decode(secret.reveal().decode().removeprefix(_PREFIX))
+        key = MacKey(data, least_bytes=_LEAST_SECRET_BYTES)
     except ValueError:
-        raise SettingError(
-            "JITTERBUG_ALERT_WEBHOOK_SECRET",
-            "is not whsec_ and the base64 of 24 bytes or more",
-            remedy="Make one with: echo whsec_$(openssl rand -base64 32)",
-        ) from None
+        malformed = "is not whsec_ and the base64 of 24 bytes or more"
+        raise SettingError(_SETTING, malformed, remedy=_REMEDY) from None
+    problem = weakness(data, _LEAST_SECRET_BYTES)
+    if problem is not None:
+        raise SettingError(_SETTING, problem, remedy=_REMEDY)
+    return key
 
 
 def sign(key: MacKey, webhook_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:

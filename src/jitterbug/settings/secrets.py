@@ -1,7 +1,6 @@
 """Root keys from text, refused when weak (R23, R73). No message repeats any of it."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Final
 
 from jitterbug.config import PublisherKey, Secret
@@ -9,14 +8,11 @@ from jitterbug.errors import SettingError
 from jitterbug.protocol import base64, frames
 from jitterbug.protocol.signing import SECRET_BYTES
 from jitterbug.settings import names, values
+from jitterbug.settings.weak import weakness
 
 REMEDY: Final = "Make one with: jitterbug keys new"
 DOCUMENTATION_SAMPLE: Final = "dGhpcyBpcyB0aGUgZG9jdW1lbnRhdGlvbiBzYW1wbGU="
 """What the documentation shows where a secret goes. Everybody knows it, so it is refused."""
-_LEAST_DISTINCT_BYTES: Final = 8
-"""Of 32 random bytes about 30 differ; fewer than 8 have never come from a generator."""
-_LONGEST_UNIT_BYTES: Final = 64
-"""Repeated units looked for; the bound keeps the time linear."""
 
 
 def key_id(name: str, text: str) -> str:
@@ -30,7 +26,7 @@ def secret(name: str, text: str) -> Secret:
     """Read base64 (RFC 4648 §4, padded) of at least 32 bytes that look random.
 
     Raises:
-        SettingError: Empty, not base64, short, repetitive, or the documentation's sample.
+        SettingError: Empty, not base64, short, repetitive, or a sample from documentation.
     """
     if not text:
         raise SettingError(name, "is empty", remedy=REMEDY)
@@ -41,20 +37,10 @@ def secret(name: str, text: str) -> Secret:
     except ValueError:
         # "from None": the cause would carry the text.
         raise SettingError(name, "is not padded standard base64", remedy=REMEDY) from None
-    if len(data) < SECRET_BYTES:
-        raise SettingError(name, f"has fewer than {SECRET_BYTES} bytes", remedy=REMEDY)
-    if is_repetitive(data):
-        raise SettingError(name, "repeats itself and can be guessed", remedy=REMEDY)
+    problem = weakness(data, SECRET_BYTES)
+    if problem is not None:
+        raise SettingError(name, problem, remedy=REMEDY)
     return Secret(data)
-
-
-def is_repetitive(data: bytes) -> bool:
-    """Tell whether bytes follow a pattern no generator makes: few values, a repeated unit, an even count."""
-    if len(set(data)) < _LEAST_DISTINCT_BYTES:
-        return True
-    if any(data[unit:] == data[:-unit] for unit in range(1, min(len(data) // 2, _LONGEST_UNIT_BYTES) + 1)):
-        return True
-    return len({(after - before) % 256 for before, after in pairwise(data)}) == 1
 
 
 def publishers(name: str, text: str) -> Mapping[str, PublisherKey]:

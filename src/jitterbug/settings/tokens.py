@@ -4,7 +4,8 @@ from typing import Final
 
 from jitterbug.config import Secret
 from jitterbug.errors import SettingError
-from jitterbug.settings import secrets
+from jitterbug.settings.public_keys import check_public_key
+from jitterbug.settings.weak import weakness
 
 _ALGORITHMS: Final = frozenset({
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
@@ -37,10 +38,11 @@ def token_key(key: bytes, algorithm: str, *, key_name: str, algorithm_name: str)
             algorithm_name, f"does not go with the kind of {key_name}", remedy="HS… takes a secret, others PEM."
         )
     if is_pem:
+        check_public_key(key_name, key, algorithm)
         return Secret(key)
     least_bytes = int(algorithm.removeprefix("HS")) // 8  # RFC 7518 §3.2: as long as the hash
-    if len(key) < least_bytes or secrets.is_repetitive(key):
-        raise SettingError(
-            key_name, "is too weak", remedy=f"Use {least_bytes} random bytes or more, or a public key in PEM."
-        )
+    problem = weakness(key, least_bytes)
+    if problem is not None:
+        remedy = f"Use {least_bytes} random bytes or more (openssl rand -base64 64), or a public key in PEM."
+        raise SettingError(key_name, problem, remedy=remedy)
     return Secret(key)

@@ -12,6 +12,7 @@ from typing import Protocol
 from jitterbug.protocol.codes import GapReason
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import PreparedPublication
+from jitterbug.protocol.replay import Claim
 
 Deliver = Callable[[PreparedPublication], None]
 
@@ -64,7 +65,7 @@ class Broker(Protocol):
 class ReplayStore(Protocol):
     """Nonces accepted anywhere."""
 
-    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         """Insert if absent, atomically; see :meth:`jitterbug.protocol.replay.ReplayWindow.claim`.
 
         Raises:

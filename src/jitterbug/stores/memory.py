@@ -17,8 +17,9 @@ from jitterbug.protocol import base64
 from jitterbug.protocol.codes import GapReason
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import PreparedPublication
-from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.replay import Claim
 from jitterbug.stores.base import Backlog, Deliver
+from jitterbug.stores.nonce_room import NONCES_PER_KID, nonce_window
 from jitterbug.stores.retention import Limits, Retention
 from jitterbug.stores.window import MovingWindows
 
@@ -87,6 +88,7 @@ class MemoryStore:
         history_ttl_s: float = 300,
         history_rules: Sequence[HistoryRule] = (),
         replay_window_ms: int = 10_000,
+        nonces_per_session: int = NONCES_PER_KID,
         max_channels: int = 100_000,
         max_history_bytes: int = 268_435_456,
     ) -> None:
@@ -98,6 +100,7 @@ class MemoryStore:
             history_ttl_s: How long each is kept, seconds; 0 = not at all.
             history_rules: Other limits for the channels of a pattern; the first that matches counts.
             replay_window_ms: See :class:`jitterbug.protocol.replay.ReplayWindow`.
+            nonces_per_session: See :func:`jitterbug.stores.nonce_room.nonces_per_session`.
             max_channels: Channels whose position is remembered.
             max_history_bytes: What the history of all channels together may take.
         """
@@ -110,7 +113,7 @@ class MemoryStore:
         # Those with history, by how long it is kept, in the order in which they were last published to: so the history
         # of the first in each is over before that of any other in it.
         self._recorded: dict[float, OrderedDict[str, _Log]] = {}
-        self._replay = ReplayWindow(replay_window_ms, max_entries=1_000_000, max_entries_per_kid=200_000)
+        self._replay = nonce_window(replay_window_ms, nonces_per_session)
         self._windows = MovingWindows()
         self._epoch = new_epoch()
         self._deliver: Deliver | None = None
@@ -156,9 +159,9 @@ class MemoryStore:
         self._forget(self._clock.monotonic_ns(), log)
         return log.since(since) if since is not None else Backlog(Position(log.epoch, log.offset))
 
-    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
+    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
         """See :class:`jitterbug.stores.base.ReplayStore`."""
-        return self._replay.claim(kid, nonce, ts, now_ms)
+        return self._replay.claim(kid, nonce, ts, now_ms, share)
 
     async def admit(self, key: str, limit: int, window_s: float) -> float:
         """See :class:`jitterbug.stores.base.LimitStore`."""

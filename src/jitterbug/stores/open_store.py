@@ -8,6 +8,7 @@ from jitterbug.config import Config
 from jitterbug.errors import SettingError
 from jitterbug.stores.base import Store
 from jitterbug.stores.memory import MemoryStore
+from jitterbug.stores.nonce_room import nonces_per_session
 
 SQLITE: Final = "sqlite:///"
 
@@ -44,6 +45,7 @@ def open_store(url: str, clock: Clock, config: Config) -> Store:
         "history_ttl_s": config.history_ttl_s,
         "history_rules": config.history_rules,
         "replay_window_ms": config.replay_window_ms,
+        "nonces_per_session": nonces_per_session(config),
     }
     if not url.startswith(SQLITE):
         return MemoryStore(clock, **limits)

@@ -18,9 +18,14 @@ _QUIET: Final = {
 }
 
 
+def is_refusal(fact: Fact) -> bool:
+    """Whether it is written as a warning."""
+    return fact.code not in _QUIET
+
+
 def log_fact(fact: Fact) -> None:
     """Write one line: refusals as warnings, the ordinary at debug level."""
-    level = logging.DEBUG if fact.code in _QUIET else logging.WARNING
+    level = logging.WARNING if is_refusal(fact) else logging.DEBUG
     if not _LOG.isEnabledFor(level):
         return
     members = {

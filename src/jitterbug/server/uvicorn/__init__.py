@@ -8,8 +8,16 @@ that frames go from ring to socket without a task or an ASGI round trip::
 :class:`PushServer` drains the hub before it waits for connections to end.
 """
 
-from jitterbug.server.uvicorn.http import ProductionProtocol, PushProtocol
+from jitterbug.server.uvicorn.http import ProductionProtocol, PushProtocol, bounded
 from jitterbug.server.uvicorn.server import PushServer, serve_together
 from jitterbug.server.uvicorn.websocket import ProductionWebSocket, PushWebSocket
 
-__all__ = ["ProductionProtocol", "ProductionWebSocket", "PushProtocol", "PushServer", "PushWebSocket", "serve_together"]
+__all__ = [
+    "ProductionProtocol",
+    "ProductionWebSocket",
+    "PushProtocol",
+    "PushServer",
+    "PushWebSocket",
+    "bounded",
+    "serve_together",
+]

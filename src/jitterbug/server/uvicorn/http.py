@@ -31,11 +31,14 @@ class PushProtocol(HttpToolsProtocol):
 
     Attributes:
         is_production: Refusals made here have HSTS, as all others.
+        max_sockets: Open connections of the listener, WebSockets among them, beyond which a new one is cut before
+            anything is read from it; None = as many as the system lets in. See :func:`bounded`.
     """
 
     # Slots beside uvicorn's dictionary, which would double in size for them on every connection.
     __slots__ = ("_before", "_direct", "_head_bytes", "_head_timer", "_heads", "_request_bytes", "_take_timer")
     is_production = False
+    max_sockets: int | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Args: args, options: uvicorn's."""
@@ -52,6 +55,9 @@ class PushProtocol(HttpToolsProtocol):
         """Start a connection, with a small buffer in the kernel."""
         super().connection_made(transport)
         self.flow = LightFlowControl(transport)
+        if self.max_sockets is not None and len(self.connections) > self.max_sockets:
+            transport.abort()
+            return
         self.pipeline = Pipeline()  # type: ignore[assignment]  # as much of a deque as is asked of it
         self._await_head()
         accepted = transport.get_extra_info("socket")
@@ -147,6 +153,10 @@ class PushProtocol(HttpToolsProtocol):
         """
         self._heads += 1
         self._end_head()
+        if self.parser.should_upgrade() and not self._should_upgrade() and self._announces_body():
+            # The parser takes what follows for another protocol (h2c, say), so the body would be lost.
+            self.send_400_response("")
+            return
         if self._before is not None and self._before.is_used:
             self.transport.abort()
         else:
@@ -154,6 +164,17 @@ class PushProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             if self.cycle is not before:
                 self.cycle.message_event = LightEvent()  # type: ignore[assignment]  # its task has not begun
+
+    def _announces_body(self) -> bool:
+        return any(
+            name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
+            for name, value in self.headers
+        )
+
+    def on_message_complete(self) -> None:
+        """End a request, unless it was refused at its head and there is none."""
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a stranger could fill the log with it."""
@@ -168,6 +189,11 @@ class PushProtocol(HttpToolsProtocol):
         lines += [b"%b: %b" % pair for pair in common_headers(os.urandom(8).hex(), production=self.is_production)]
         self.transport.write(b"\r\n".join([*lines, b"", _BAD_REQUEST_BODY]))
         self.transport.close()
+
+
+def bounded(protocol: type[PushProtocol], max_sockets: int) -> type[PushProtocol]:
+    """The same protocol for a listener that holds so many connections at most."""
+    return type(protocol.__name__, (protocol,), {"__slots__": (), "max_sockets": max_sockets})
 
 
 class ProductionProtocol(PushProtocol):

@@ -4,8 +4,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
 
 import uvicorn
+
+TLS_HANDSHAKE_TIMEOUT_S: Final = 10
+"""As for the head of a request; asyncio would wait for a minute."""
 
 
 class PushServer(uvicorn.Server):
@@ -50,7 +54,8 @@ class PushServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
-        await super().startup(sockets)
+        with _short_handshakes(asyncio.get_running_loop()) if self.config.is_ssl else contextlib.nullcontext():
+            await super().startup(sockets)
         self.bound = [server_socket.getsockname()[:2] for server in self.servers for server_socket in server.sockets]
         if self._on_ready is not None and self.started:
             self._on_ready(self)
@@ -62,6 +67,23 @@ class PushServer(uvicorn.Server):
                 server.close()
             await self._on_stop()
         await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _short_handshakes(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let listeners that are made meanwhile give a peer less time for its TLS handshake: uvicorn cannot be told."""
+    create_server = loop.create_server
+
+    def create(*args: Any, **options: Any) -> Any:
+        if options.get("ssl") is not None:  # another listener, without TLS, may be made at the same time
+            options["ssl_handshake_timeout"] = TLS_HANDSHAKE_TIMEOUT_S
+        return create_server(*args, **options)
+
+    loop.create_server = create  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del loop.create_server
 
 
 async def serve_together(first: PushServer, second: PushServer) -> None:

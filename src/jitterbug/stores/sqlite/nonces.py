@@ -23,16 +23,14 @@ class Nonces:
         self._window_ms = window_ms
         self._now_ms = 0
 
-    def load(self, window: ReplayWindow) -> int:
+    def load(self, window: ReplayWindow) -> None:
         """Claim again, in the order of old, whatever was accepted and is not over.
 
-        Returns:
-            The ``ts`` up to which nonces may have been forgotten: frames not newer are refused, should the clock have
-            stepped back meanwhile.
+        Frames not newer than what was forgotten are refused, should the clock have stepped back meanwhile.
         """
         for kid, nonce, ts, claimed_ms in self._connection.execute(_ALL):
             window.claim(kid, nonce, ts, claimed_ms)
-        return int(meta(self._connection, _FLOOR) or -1)
+        window.distrust(int(meta(self._connection, _FLOOR) or -1))
 
     def add(self, kid: str, nonce: str, ts: int, now_ms: int) -> None:
         """Write down a nonce that was accepted."""

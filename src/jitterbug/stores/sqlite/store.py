@@ -26,8 +26,9 @@ from jitterbug.config import HistoryRule
 from jitterbug.errors import StoreError
 from jitterbug.protocol.position import Position
 from jitterbug.protocol.publication import PreparedPublication
-from jitterbug.protocol.replay import ReplayWindow
+from jitterbug.protocol.replay import Claim
 from jitterbug.stores.base import Backlog, Deliver
+from jitterbug.stores.nonce_room import NONCES_PER_KID, nonce_window
 from jitterbug.stores.retention import Retention
 from jitterbug.stores.sqlite import life
 from jitterbug.stores.sqlite.file import error_name, open_file, remedy_of
@@ -52,6 +53,7 @@ class SqliteStore:
         history_ttl_s: float = 300,
         history_rules: Sequence[HistoryRule] = (),
         replay_window_ms: int = 10_000,
+        nonces_per_session: int = NONCES_PER_KID,
         max_channels: int = 100_000,
         max_file_bytes: int = 1_073_741_824,
     ) -> None:
@@ -64,6 +66,7 @@ class SqliteStore:
             history_ttl_s: How long each is kept, seconds; 0 = not at all.
             history_rules: Other limits for the channels of a pattern; the first that matches counts.
             replay_window_ms: See :class:`jitterbug.protocol.replay.ReplayWindow`.
+            nonces_per_session: See :func:`jitterbug.stores.nonce_room.nonces_per_session`.
             max_channels: Channels whose position is remembered; beyond it those not published to for longest go.
             max_file_bytes: What the file may take, about; beyond it the oldest publications go.
         """
@@ -71,6 +74,7 @@ class SqliteStore:
         self._clock = clock
         self._retention = Retention(history_size, history_ttl_s, history_rules)
         self._replay_window_ms = replay_window_ms
+        self._nonces_per_session = nonces_per_session
         self._max_channels = max_channels
         self._max_file_bytes = max_file_bytes
         self._windows = MovingWindows()
@@ -123,8 +127,8 @@ class SqliteStore:
             max_file_bytes=self._max_file_bytes,
         )
         self._nonces = Nonces(connection, self._replay_window_ms)
-        self._replay = ReplayWindow(self._replay_window_ms, max_entries=1_000_000, max_entries_per_kid=200_000)
-        self._floor_ms = self._nonces.load(self._replay)
+        self._replay = nonce_window(self._replay_window_ms, self._nonces_per_session)
+        self._nonces.load(self._replay)
         return connection, found.lost_power
 
     async def stop(self) -> None:
@@ -158,15 +162,15 @@ class SqliteStore:
         writer = self._running()
         return await writer.do(partial(self._history.read, channel, since, self._now_ms()))
 
-    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int) -> bool:
-        """See :class:`jitterbug.stores.base.ReplayStore`. True is answered once it is committed."""
+    async def claim(self, kid: str, nonce: str, ts: int, now_ms: int, share: str | None = None) -> Claim:
+        """See :class:`jitterbug.stores.base.ReplayStore`. ``NEW`` is answered once it is committed."""
         writer = self._running()
         if ts <= self._blind_until_ms:
             raise StoreError("Nonces may have been lost with the system.", remedy="Frames are taken again in a moment.")
-        if ts <= self._floor_ms or not self._replay.claim(kid, nonce, ts, now_ms):
-            return False
-        await writer.do(partial(self._nonces.add, kid, nonce, ts, now_ms))
-        return True
+        claim = self._replay.claim(kid, nonce, ts, now_ms, share)
+        if claim:
+            await writer.do(partial(self._nonces.add, kid, nonce, ts, now_ms))
+        return claim
 
     async def admit(self, key: str, limit: int, window_s: float) -> float:
         """See :class:`jitterbug.stores.base.LimitStore`. Counted in memory."""

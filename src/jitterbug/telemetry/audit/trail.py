@@ -23,6 +23,9 @@ _LOG = logging.getLogger("jitterbug.audit")
 _QUEUE_FACTS: Final = 10_000
 _PAUSE_S: Final = 0.1
 _CHECKPOINT_EVERY: Final = 1_000
+"""Records, or"""
+_CHECKPOINT_NS: Final = 15 * 60 * 1_000_000_000
+"""so much time with a record in it: a quiet hub, too, has something that can be copied off the host."""
 
 
 class AuditTrail:
@@ -50,8 +53,10 @@ class AuditTrail:
         self._wakeup = threading.Event()
         self._is_stopping = False
         self._untold_lost = 0
+        self._is_marked = True  # nothing has been written since the last checkpoint
         self._thread: threading.Thread | None = None
         self._next_checkpoint = _CHECKPOINT_EVERY
+        self._checkpoint_at_ns = 0
         self.is_healthy = False
         self.lost = 0
 
@@ -92,7 +97,7 @@ class AuditTrail:
                 f"cannot be continued ({type(error).__name__})",
                 remedy="Run `jitterbug audit verify` on it; move it and its .seal away to begin a new one.",
             ) from error
-        self._next_checkpoint = seal.seq + _CHECKPOINT_EVERY
+        self._plan_checkpoint(seal.seq)
         self.is_healthy = True
         self._thread = threading.Thread(target=self._run, name="jitterbug-audit", daemon=True)
         self._thread.start()
@@ -106,6 +111,11 @@ class AuditTrail:
             thread.join(timeout=10)
 
     # In the thread.
+
+    def _plan_checkpoint(self, seq: int) -> None:
+        self._next_checkpoint = seq + _CHECKPOINT_EVERY
+        self._checkpoint_at_ns = self._clock.monotonic_ns() + _CHECKPOINT_NS
+        self._is_marked = True
 
     def _run(self) -> None:
         while True:
@@ -136,18 +146,20 @@ class AuditTrail:
                 self._enqueue(now_ms, due)
             batch, lost = list(self._queue), self._untold_lost
         seal = self._file.seal
-        if seal is None or not (batch or lost or is_last):
+        is_due = is_last or (not self._is_marked and self._clock.monotonic_ns() >= self._checkpoint_at_ns)
+        if seal is None or not (batch or lost or is_due):
             return
         records = [members_of(fact, at_ms, self._node) for at_ms, fact in batch]
         if lost:
             records.append({**self._own("lost", now_ms), "outcome": "lost", "count": lost})
-        if is_last or seal.seq + len(records) >= self._next_checkpoint:
+        is_checkpoint = is_due or seal.seq + len(records) >= self._next_checkpoint
+        if is_checkpoint:
             records.append({**self._own("checkpoint", now_ms), "outcome": "done", "records": seal.seq + len(records)})
         lines = []
         for members in records:
             line, seal = append(seal, members)
             lines.append(line + b"\n")
-        if self._write(b"".join(lines), seal):
+        if self._write(b"".join(lines), seal, is_checkpoint=is_checkpoint):
             with self._lock:
                 for _ in batch:
                     self._queue.popleft()
@@ -156,14 +168,15 @@ class AuditTrail:
     def _own(self, event: str, now_ms: int) -> dict[str, Any]:
         return {"at": utc(now_ms), "event": event, "node": self._node}
 
-    def _write(self, data: bytes, seal: Seal) -> bool:
+    def _write(self, data: bytes, seal: Seal, *, is_checkpoint: bool) -> bool:
         try:
             self._file.append(data, seal)
         except OSError:
             self._fail()
             return False
-        if seal.seq >= self._next_checkpoint:
-            self._next_checkpoint = seal.seq + _CHECKPOINT_EVERY
+        self._is_marked = is_checkpoint
+        if is_checkpoint:
+            self._plan_checkpoint(seal.seq)
             _LOG.info("Audit checkpoint %d:%s", seal.seq, seal.head)
         self.is_healthy = True
         return True
