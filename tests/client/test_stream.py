@@ -409,6 +409,67 @@ async def test_channels_come_and_go_while_the_stream_is_open(transport: Transpor
 
 
 @in_loop
+async def test_a_channel_wanted_again_at_once_is_read_from_its_new_place_on(transport: TransportName) -> None:
+    """The hub's ``unsubscribed`` may come after its answer to ``unsub``, and after that to the new ``sub``."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    late: list[tuple[str, Any]] = []
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        subscribe = wire.subscribe
+        wire.subscribe = lambda *asked: late.append(asked)  # type: ignore[method-assign]
+        await stream.unsubscribe("a")
+        again = asyncio.create_task(stream.subscribe("a"))
+        await hub.until(lambda: bool(late))
+        wire.msg("a", 1, "of the old one")
+        wire.send("unsubscribed", ch="a", reason="asked")
+        subscribe(*late[0])
+        wire.msg("a", 2, "of the new one")
+        async with asyncio.timeout(10):
+            await again
+            assert await take(stream, 1) == [("a", 2, "of the new one")]
+        assert stream.stats.connections == 1
+        assert not any(isinstance(notice, Unsubscribed) for notice in notices)
+        wire.cut()
+        assert set((await hub.wire()).asked["channels"]) == {"a"}
+
+
+@in_loop
+async def test_a_channel_may_be_given_up_and_wanted_any_number_of_times(transport: TransportName) -> None:
+    hub = ScriptedHub(transport)
+    async with hub.connect(channels=["a"]) as stream:
+        wire = await hub.wire()
+        for _ in range(3):
+            await stream.unsubscribe("a")
+            assert "a" not in stream.positions
+            wire.send("unsubscribed", ch="a", reason="asked")
+            await stream.subscribe("a")
+        wire.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert [up["t"] for up in hub.up if up.get("ch") == "a"][-6:] == ["unsub", "sub"] * 3
+
+
+@in_loop
+async def test_a_new_connection_owes_no_answers_of_the_old_one(transport: TransportName) -> None:
+    """The `unsub` is not said again there: the channel was asked for anew, and is wanted."""
+    hub = ScriptedHub(transport)
+    async with hub.connect(channels=["a"]) as stream:
+        wire = await hub.wire()
+        hub.plan["/frames"].append(httpx2.ReadError("x"))
+        leaving = asyncio.create_task(stream.unsubscribe("a"))
+        await hub.until(lambda: "/frames" in hub.asked[-1:])
+        again = asyncio.create_task(stream.subscribe("a"))
+        await asyncio.sleep(0)
+        if transport == "sse":
+            wire.cut()
+        second = await hub.wire()
+        async with asyncio.timeout(10):
+            await asyncio.gather(leaving, again)
+        second.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert [up for up in hub.up if up["t"] == "unsub" and up["conn"] == second.conn] == []
+
+
+@in_loop
 async def test_a_channel_given_up_between_connections_is_not_asked_for_again(transport: TransportName) -> None:
     """And to want what is wanted, or give up what is not, sends nothing."""
     hub = ScriptedHub(transport)

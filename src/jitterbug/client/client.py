@@ -143,7 +143,7 @@ class Stream(AsyncIterator[Publication]):
         self._reports = Reports(self._upstream, self._link)
         self._intake = Intake(
             clock, self._link, self._inbox, self._rotation, self._reports, self.stats,
-            keys=self._keys.ring, leaving=self._subscriptions.leaving, silence_s=silence_s, notify=self._notify,
+            keys=self._keys.ring, ended=self._subscriptions.ended, silence_s=silence_s, notify=self._notify,
         )  # fmt: skip
         self._loop = Loop(
             openers, self._keys, self._subscriptions, self._intake, self._inbox, self.stats, clock,

@@ -115,7 +115,13 @@ class Loop:
         """Open the transport whose turn it is, and read it to its end."""
         name, patience_ms = self._choice.next(self._clock.monotonic_ms())
         positions = self._subscriptions.positions
-        receiver = Receiver(self._keys.ring, positions, skew_ms=self._skew_ms, replay=self._replay)
+        receiver = Receiver(
+            self._keys.ring,
+            positions,
+            skew_ms=self._skew_ms,
+            replay=self._replay,
+            leaving=self._subscriptions.leaving,
+        )
         try:
             async with (
                 asyncio.timeout(patience_ms / 1_000 if patience_ms else None) as hello_by,

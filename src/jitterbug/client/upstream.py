@@ -102,12 +102,14 @@ class Upstream:
         async with self._subscribing:
             await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
 
-    async def unsubscribe(self, channel: str) -> None:
-        """Take a channel off the open connection. Raises as :meth:`publish` does."""
+    async def unsubscribe(self, channel: str, conn: str) -> None:
+        """Take a channel off this connection; its end does the same. Raises as :meth:`publish` does."""
         async with self._subscribing:
-            await self._call({"t": Up.UNSUB.value, "ch": channel})
+            await self._call({"t": Up.UNSUB.value, "ch": channel}, only_on=conn)
 
-    async def _call(self, payload: dict[str, Any], may_go: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+    async def _call(
+        self, payload: dict[str, Any], may_go: Callable[[], bool] = lambda: True, only_on: str | None = None
+    ) -> dict[str, Any]:
         """Send over an open connection, once it may go there, until it is answered.
 
         The id stays the same: the hub does once what one session asks for twice under one id, so a lost answer can be
@@ -120,6 +122,8 @@ class Upstream:
         while True:
             await self._link.until(lambda: self._link.is_open and may_go())
             conn, session = self._link.conn, self._keys.sessions
+            if only_on is not None and conn != only_on:
+                return {}
             if lost is not None and session != lost_in:
                 raise lost
             try:

@@ -11,7 +11,9 @@ After the checks of :mod:`jitterbug.protocol.verifying`, in this order:
 So an application sees each publication once and in order, or an explicit :class:`Gap`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from jitterbug.protocol.codes import Down, GapReason, Refusal
@@ -21,6 +23,7 @@ from jitterbug.protocol.verifying import Authentic, KeyLookup, Refused, authenti
 
 LARGEST_FRAME_BYTES: Final = 16_384
 """Accepted until ``hello`` says what the hub's limit is: the larger of the two profiles."""
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ class Receiver:
     """
 
     __slots__ = (
-        "_keys", "_last_seq", "_max_frame_bytes", "_replay", "_skew_ms", "conn", "duplicates", "positions",
+        "_keys", "_last_seq", "_leaving", "_max_frame_bytes", "_replay", "_skew_ms", "conn", "duplicates",
+        "positions",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +93,7 @@ class Receiver:
         *,
         skew_ms: int = 5_000,
         replay: ReplayWindow | None = None,
+        leaving: Mapping[str, int] = _NONE,
     ) -> None:
         """Start before ``hello``.
 
@@ -97,12 +102,14 @@ class Receiver:
             positions: Channels asked for, with the place after which to go on; None = from now.
             skew_ms: Accepted clock difference, milliseconds.
             replay: Shared by successive connections under one key; None = one of its own.
+            leaving: Channels, as they are now, of which nothing counts: so many ``unsubscribed`` are still to come.
         """
         self._keys = keys
         self._skew_ms = skew_ms
         self._replay = replay if replay is not None else ReplayWindow(2 * skew_ms)
         self._max_frame_bytes = LARGEST_FRAME_BYTES
         self._last_seq = 0
+        self._leaving = leaving
         self.conn: str | None = None
         self.positions = positions
         self.duplicates = 0
@@ -157,6 +164,8 @@ class Receiver:
         channel, position = payload.get("ch"), Position.from_json(payload.get("pos"))
         if not isinstance(channel, str) or position is None:
             return [Refused(Refusal.TYPE, frame.kid)]
+        if self._leaving.get(channel, 0) > 0:
+            return []  # of a subscription given up, whether or not there is another by now
         if kind is Down.MSG:
             return self._publication(channel, position, payload, frame.ts)
         if kind is Down.GAP:
