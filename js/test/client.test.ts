@@ -94,6 +94,16 @@ describe("connect", () => {
     expect(runtime.pendingMs).toEqual([]);
   });
 
+  it("reads the largest frames of a hub that is set to them, on one stream (R58)", async () => {
+    hub.limits = { ...hub.limits, frame: 1_048_576 };
+    const push = await connected({ channels: { a: null } });
+    const got = follow(push, "a");
+    for (const size of [100_000, 1_000_000]) hub.publish("a", "x".repeat(size));
+    await runtime.until(() => got.length === 2, "both are here");
+    expect(got.map((data) => String(data).length)).toEqual([100_000, 1_000_000]);
+    expect([push.stats.reconnects, push.stats.refused.size]).toEqual([0, 0]);
+  });
+
   it("does not ask for a session when told not to", async () => {
     await expect(connected({ anonymous: false })).rejects.toMatchObject({ code: "JB_UNAUTHORIZED" });
     expect(hub.count("/session")).toBe(0);

@@ -61,7 +61,10 @@ export class Member implements SharedPush {
     }
   }
 
-  /** Takes its place among the tabs; resolves when the leader's stream is live, rejects when the hub refuses it. */
+  /**
+   * Takes its place among the tabs; resolves when the leader's stream is live and each channel stands at a position here
+   * or was refused, whichever leader said so; rejects when the hub refuses the stream.
+   */
   start(): Promise<unknown> {
     new Life({
       events: this.#options.runtime.events,
@@ -220,7 +223,8 @@ export class Member implements SharedPush {
       case "state":
         return note.term === this.#term ? this.#stateCame(note.state) : undefined;
       case "now":
-        return this.#readers.get(note.channel)?.now(note.position);
+        this.#readers.get(note.channel)?.now(note.position);
+        return this.#settleOnceOpen();
       case "publication":
         return this.#publication(note.publication);
       case "gap":
@@ -249,9 +253,14 @@ export class Member implements SharedPush {
     // A leader that has just begun is "connecting"; this tab may have been live before.
     const isAgain = this.#everLive && status.state === "connecting";
     this.#show(isAgain ? { ...state, status: { ...status, state: "reconnecting" } } : state);
-    if (status.state !== "live") return;
-    this.#everLive = true;
-    this.#settle.resolve(["", 0]);
+    if (status.state === "live") this.#everLive = true;
+    this.#settleOnceOpen();
+  }
+
+  /** Before a channel stands somewhere, what is published on it is neither delivered nor told as lost. */
+  #settleOnceOpen(): void {
+    const isPlaced = [...this.#readers.values()].every(({ position }) => position !== null);
+    if (this.#state.status.state === "live" && isPlaced) this.#settle.resolve(["", 0]);
   }
 
   #show(state: State): void {
@@ -285,6 +294,7 @@ export class Member implements SharedPush {
   #error(error: JitterbugError): void {
     if (error.channel !== null && !this.#readers.delete(error.channel)) return;
     this.#emitter.emit("error", error);
+    this.#settleOnceOpen();
   }
 
   #answered({ id, answer }: DownNote & { k: "answer" }): void {
