@@ -20,6 +20,7 @@ from jitterbug.client.refusals import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnconfirmedError,
     UnopenedError,
     UnreadableError,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnconfirmedError",
     "UnopenedError",
     "UnreadableError",
     "Unsubscribed",

@@ -180,7 +180,8 @@ class Stream(AsyncIterator[Publication]):
             CanonicalError: The data is not JSON.
             FrameTooLargeError, TooLargeError: More than a frame may hold, here or at the hub.
             UnauthorizedError, ForbiddenError, InvalidRequestError: Refused.
-            NetworkError: The answer was lost and the session with it: it may or may not have been published.
+            UnconfirmedError: The answer was lost, and not to be had within a minute and the same session: it may or may
+                not have been published.
             JitterbugError: The stream ended for good.
         """
         return await self._upstream.publish(channel, data)

@@ -38,6 +38,16 @@ class UnopenedError(NetworkError):
         super().__init__("The WebSocket was not opened.", sent=False)
 
 
+class UnconfirmedError(NetworkError):
+    """A publication was sent, its answer was lost, and to send it again could be to publish it twice."""
+
+    code = "JB_UNCONFIRMED"
+    remedy = "Look whether it is in the channel before you publish it again."
+
+    def __init__(self) -> None:
+        super().__init__("It is not known whether this was published.", sent=True)
+
+
 class MissingError(JitterbugError):
     """A library that an option needs is not installed."""
 
