@@ -10,6 +10,7 @@ import type { EphemeralKey } from "./keys.ts";
 import { Life } from "./life.ts";
 import { StreamLoop } from "./loop.ts";
 import type { Settings } from "./options.ts";
+import type { PresenceChange } from "./presence.ts";
 import { NonceStore } from "./replay.ts";
 import { Reports } from "./reports.ts";
 import { KeyKeeper } from "./rotation.ts";
@@ -45,6 +46,7 @@ export interface Sink {
   subscribed(subscribed: SubscribedInfo): void;
   publication(publication: Publication): void;
   gap(gap: GapInfo): void;
+  presence(change: PresenceChange): void;
   error(error: JitterbugError): void;
   /** null when nobody watches frames, which spares describing them. */
   watcher(): ((seen: SeenFrame) => void) | null;
@@ -263,6 +265,8 @@ export class Link {
         return sink.publication(effect.publication);
       case "gap":
         return sink.gap(effect.gap);
+      case "presence":
+        return sink.presence(effect.change);
       case "ended":
         return this.#channelEnded(effect.channel);
       case "answer":

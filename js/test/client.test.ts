@@ -104,6 +104,29 @@ describe("connect", () => {
     expect([push.stats.reconnects, push.stats.refused.size]).toEqual([0, 0]);
   });
 
+  it("tells who comes and goes, each in turn, and starts anew with each stream", async () => {
+    const push = await connected({ channels: { a: null } });
+    const told: string[] = [];
+    push.on("presence", ({ channel, kind, subject, members }) =>
+      told.push(`${kind} ${channel} ${subject}: ${members}`),
+    );
+    const say = (t: string, subject: string) => hub.send(hub.wire, { t, ch: "a", subject });
+    for (const subject of ["bob", "ada", "bob"]) say("join", subject);
+    say("leave", "eve");
+    say("leave", "bob");
+    await runtime.until(() => told.length === 3, "all are told");
+    expect(told.splice(0)).toEqual(["join a bob: bob", "join a ada: ada,bob", "leave a bob: ada"]);
+    hub.wire?.res.destroy();
+    await runtime.until(() => push.status.state === "reconnecting", "it is noticed");
+    await runtime.advance(1_000);
+    await runtime.until(() => told.length === 1, "the next stream stands");
+    say("join", "eve");
+    await runtime.until(() => told.length === 2, "who is there is told");
+    expect(told.splice(0)).toEqual(["leave a ada: ", "join a eve: eve"]);
+    push.subscribe("a", () => undefined)();
+    expect(told).toEqual(["leave a eve: "]);
+  });
+
   it("does not ask for a session when told not to", async () => {
     await expect(connected({ anonymous: false })).rejects.toMatchObject({ code: "JB_UNAUTHORIZED" });
     expect(hub.count("/session")).toBe(0);

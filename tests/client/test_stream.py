@@ -11,6 +11,8 @@ import pytest
 from jitterbug.client import (
     ForbiddenError,
     Gap,
+    Joined,
+    Left,
     NetworkError,
     Notice,
     Position,
@@ -534,6 +536,34 @@ async def test_a_right_that_ends_is_told_and_the_channel_not_asked_for_again(tra
         wire.cut()
         assert set((await hub.wire()).asked["channels"]) == {"a"}
         assert Unsubscribed("b", "unauthorized") in notices
+
+
+def presence(notices: list[Notice]) -> list[tuple[str, str, str]]:
+    return [(type(n).__name__, n.channel, n.subject) for n in notices if isinstance(n, Joined | Left)]
+
+
+@in_loop
+async def test_who_comes_and_goes_is_told_in_turn(transport: TransportName) -> None:
+    """PROTOCOL §5: ``subscribed`` starts the list anew; what says nothing, or nothing new, is not told."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        for kind, who in (("join", "ada"), ("join", "bob"), ("join", "ada"), ("leave", "eve"), ("leave", "bob")):
+            wire.send(kind, ch="a", subject=who)
+        wire.send("join", ch="a")
+        wire.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert presence(notices) == [("Joined", "a", "ada"), ("Joined", "a", "bob"), ("Left", "a", "bob")]
+        del notices[:]
+        wire.cut()
+        again = await hub.wire()
+        again.send("join", ch="a", subject="eve")
+        again.msg("a", 2, 2)
+        assert await take(stream, 1) == [("a", 2, 2)]
+        assert presence(notices) == [("Left", "a", "ada"), ("Joined", "a", "eve")]
+        del notices[:]
+        again.send("unsubscribed", ch="a", reason="unauthorized")
+        await hub.until(lambda: presence(notices) == [("Left", "a", "eve")])
 
 
 @in_loop

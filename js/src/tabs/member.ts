@@ -6,6 +6,7 @@ import { Handlers } from "../handlers.ts";
 import { networkError } from "../http.ts";
 import { Life } from "../life.ts";
 import { assertChannel, assertPosition, assertRoom } from "../options.ts";
+import { Presence } from "../presence.ts";
 import { freshId } from "../signing.ts";
 import type {
   GapInfo,
@@ -44,6 +45,7 @@ export class Member implements SharedPush {
     this.#fault(fault, name === "error"),
   );
   readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
+  readonly #presence = new Presence((info) => this.#emitter.emit("presence", info));
   readonly #readers = new Map<string, Reader>();
   readonly #asked = new Map<string, Asked>();
   #seat: Seat | null = null;
@@ -110,7 +112,9 @@ export class Member implements SharedPush {
     }
     const remove = this.#handlers.add(channel, handler);
     return () => {
-      if (remove() && this.#readers.delete(channel)) this.#send({ k: "drop", channel });
+      if (!remove() || !this.#readers.delete(channel)) return;
+      this.#send({ k: "drop", channel });
+      this.#presence.anew(channel);
     };
   }
 
@@ -188,6 +192,7 @@ export class Member implements SharedPush {
 
   #join(): void {
     for (const reader of this.#readers.values()) reader.joining();
+    this.#presence.clear(); // the leader tells who is there now
     const wants = Object.fromEntries([...this.#readers].map(([name, { position }]) => [name, position]));
     this.#send({ k: "join", settings: this.#options.settings, wants });
   }
@@ -229,6 +234,10 @@ export class Member implements SharedPush {
         return this.#publication(note.publication);
       case "gap":
         return this.#gap(note.gap, note.after);
+      case "presence":
+        if (note.term === this.#term && this.#readers.has(note.change.channel))
+          this.#presence.take(note.change);
+        return;
       case "error":
         return this.#error(errorOf(note.error));
       case "answer":
@@ -292,7 +301,10 @@ export class Member implements SharedPush {
 
   /** One that is about a channel concerns the tabs that read it, which do so no more. */
   #error(error: JitterbugError): void {
-    if (error.channel !== null && !this.#readers.delete(error.channel)) return;
+    if (error.channel !== null) {
+      if (!this.#readers.delete(error.channel)) return;
+      this.#presence.anew(error.channel);
+    }
     this.#emitter.emit("error", error);
     this.#settleOnceOpen();
   }

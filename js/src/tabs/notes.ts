@@ -3,6 +3,7 @@
  * no key: a script of the same origin could read both anyway, so notes are trusted as the page itself is.
  */
 import { JitterbugError } from "../errors.ts";
+import type { PresenceChange } from "../presence.ts";
 import type {
   ConnectOptions,
   GapInfo,
@@ -51,6 +52,7 @@ export type DownNote = { readonly term: number } & (
   | { readonly k: "publication"; readonly publication: Publication }
   /** `after`: the loss is from this position on; null: not known. */
   | { readonly k: "gap"; readonly gap: GapInfo; readonly after: Position | null }
+  | { readonly k: "presence"; readonly to: string | null; readonly change: PresenceChange }
   | { readonly k: "error"; readonly to: string | null; readonly error: ToldError }
   | {
       readonly k: "answer";

@@ -4,7 +4,7 @@ Needs ``httpx2``, and ``websockets`` for a WebSocket: ``pip install "jitterbug-p
 """
 
 from jitterbug.client.client import Stream, connect
-from jitterbug.client.notices import Notice, Paced, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.notices import Joined, Left, Notice, Paced, Rotated, Stats, Status, Unsubscribed
 from jitterbug.client.publisher import Publisher
 from jitterbug.client.refusals import (
     ClosedError,
@@ -36,6 +36,8 @@ __all__ = [
     "InsecureError",
     "InternalError",
     "InvalidRequestError",
+    "Joined",
+    "Left",
     "MissingError",
     "NetworkError",
     "Notice",

@@ -70,7 +70,8 @@ def connect(
         transport: ``sse`` = the stream, with a request for each frame that goes up; ``websocket`` = one WebSocket for
             both ways; ``auto`` = the stream, and a WebSocket for an hour where a proxy holds the stream back: no
             verified frame within 3 s. A WebSocket needs ``websockets``; without it ``auto`` is ``sse``.
-        on_notice: Told of gaps, refusals, states and pacing. Gaps are logged where it is None.
+        on_notice: Told of gaps, refusals, states, pacing, and of who comes and goes where a channel has presence on.
+            Gaps are logged where it is None.
         open_timeout_s: How long ``async with`` goes on trying, in seconds. None = for ever, 0 = one try of each
             transport to reach the hub.
         skew_ms: Accepted difference between a frame's ``ts`` and the hub's time (R32).

@@ -10,6 +10,7 @@ from jitterbug.client.hub_clock import HubClock
 from jitterbug.client.inbox import Inbox
 from jitterbug.client.link import STRICT_FRAME_BYTES, Link
 from jitterbug.client.notices import Notice, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.presence import Presence
 from jitterbug.client.refusals import NetworkError, UnreadableError
 from jitterbug.client.reports import Reports
 from jitterbug.client.resume import Step
@@ -29,8 +30,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_clock", "_ended", "_hello_by", "_inbox", "_kid", "_known", "_link", "_notify", "_reports", "_rotation",
-        "_silence_s", "_stats", "_wire", "live_since_ms",
+        "_clock", "_ended", "_hello_by", "_inbox", "_kid", "_known", "_link", "_notify", "_presence", "_reports",
+        "_rotation", "_silence_s", "_stats", "_wire", "live_since_ms",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,7 @@ class Intake:
         self._silence_s = silence_s
         self._notify = notify
         self._ended = ended
+        self._presence = Presence(notify)
         self._kid = ""
         self._wire: Wire | None = None
         self._hello_by: asyncio.Timeout | None = None
@@ -150,7 +152,10 @@ class Intake:
             case Down.BYE:
                 return resume.after_bye(payload, self._live_ms())
             case Down.SUBSCRIBED:
+                self._presence.anew(str(payload.get("ch")))
                 self._link.tell()
+            case Down.JOIN | Down.LEAVE:
+                self._presence.take(kind, payload)
             case Down.UNSUBSCRIBED:
                 self._unsubscribed(payload)
             case Down.ACK | Down.ERR:
@@ -195,6 +200,7 @@ class Intake:
         channel = payload.get("ch")
         if not isinstance(channel, str):
             return
+        self._presence.anew(channel)
         if self._ended(channel):
             self._notify(Unsubscribed(channel, str(payload.get("reason"))))
         self._link.tell()

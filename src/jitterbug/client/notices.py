@@ -45,13 +45,29 @@ class Unsubscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """A subject came to a channel that has presence on, or was there already when this side came."""
+
+    channel: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A subject that had joined is there no more. After a break all leave, and those who are there join."""
+
+    channel: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rotated:
     """The connection is signed by another key from now on (R50)."""
 
     kid: str
 
 
-Notice = Gap | Paced | Refused | Rotated | Status | Unsubscribed
+Notice = Gap | Joined | Left | Paced | Refused | Rotated | Status | Unsubscribed
 """A gap comes in its place between publications; everything else as soon as it happens."""
 
 

@@ -159,6 +159,8 @@ class Receiver:
             if isinstance(limits, dict) and type(limits.get("frame")) is int:
                 self._max_frame_bytes = limits["frame"]
             return [Control(kind, payload)]
+        if kind in {Down.JOIN, Down.LEAVE} and self._leaving.get(str(payload.get("ch")), 0) > 0:
+            return []
         if kind not in {Down.MSG, Down.GAP, Down.SUBSCRIBED}:
             return [Control(kind, payload)]
         channel, position = payload.get("ch"), Position.from_json(payload.get("pos"))
