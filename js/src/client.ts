@@ -211,8 +211,7 @@ class Client implements Push {
   /** What application code threw goes to the "error" listeners, or where uncaught errors go: it never vanishes. */
   #fault(cause: unknown, inErrorListener: boolean): void {
     if (!inErrorListener && this.#emitter.has("error")) {
-      const remedy = "Look at the cause: it is what the handler or listener threw.";
-      this.#emitter.emit("error", new JitterbugError("JB_LISTENER", "A listener threw", { remedy, cause }));
+      this.#emitter.emit("error", new JitterbugError("JB_LISTENER", "A listener threw", { cause }));
       return;
     }
     queueMicrotask(() => {

@@ -180,7 +180,7 @@ export class Link {
     const { conn } = this.#receiver;
     const connection = this.#connection;
     if (conn === null || signer === null || connection?.signal.aborted !== false) {
-      throw new JitterbugError("JB_NOT_LIVE", "No stream is open", { remedy: "Wait for the status live." });
+      throw new JitterbugError("JB_NOT_LIVE", "No stream is open");
     }
     const text = await this.#upstream.sign(signer, { ...payload, conn });
     return connection.send(text, payload.id ?? null);
@@ -331,7 +331,6 @@ export class Link {
   #channelEnded(channel: string): void {
     this.#options.sink.error(
       new JitterbugError("JB_CHANNEL_ENDED", "The hub ended a subscription, or refused it", {
-        remedy: "Ask for the right to the channel, then subscribe again.",
         channel,
       }),
     );

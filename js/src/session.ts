@@ -13,6 +13,7 @@
  * After a hole nothing of the connection is taken any more: the client resumes from the last good positions, and the
  * hub sends again what is missing. So a Publication is delivered in order, once, or its loss is told by a gap.
  */
+import { gapInfo } from "./codes.ts";
 import { type ByeReason, type HubPayload, readPayload } from "./payloads.ts";
 import type { PresenceChange } from "./presence.ts";
 import type { Frame, GapInfo, Limits, Position, Publication, SubscribedInfo } from "./types.ts";
@@ -180,7 +181,7 @@ export class Receiver {
       case "msg":
         return this.#publication(payload, frame);
       case "gap":
-        return this.#gap({ channel: payload.ch, position: payload.pos, reason: payload.reason });
+        return this.#gap(gapInfo(payload.ch, payload.reason, payload.pos));
       case "join":
       case "leave":
         return this.#presence({ channel: payload.ch, kind: payload.t, subject: payload.subject });

@@ -116,6 +116,9 @@ export interface GapInfo {
   readonly reason: "overflow" | "expired" | "epoch";
   /** Where the channel stands after the loss; what follows is the next offset. */
   readonly position: Position;
+  /** Stable: JB_GAP_OVERFLOW, JB_GAP_EXPIRED or JB_GAP_EPOCH. */
+  readonly code: string;
+  readonly remedy: string;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectWith } from "../src/client.ts";
+import { REMEDIES } from "../src/codes.ts";
 import { connect } from "../src/index.ts";
 import type { ConnectOptions, GapInfo, KeyInfo, Push, SeenFrame, Status } from "../src/types.ts";
 import { ManualRuntime } from "./support/clock.ts";
@@ -298,9 +299,19 @@ describe("subscriptions", () => {
     push.on("error", (error) => errors.push([error.code, error.channel]));
     hub.send(hub.wire, { t: "unsubscribed", ch: "a", reason: "policy" });
     await runtime.until(() => errors.length === 1, "the end is told");
-    hub.bye("lifetime", 100);
+    hub.bye("shutdown", 100);
     await runtime.advanceUntil(() => hub.wires.length === 2, "the client is back");
     expect([...(hub.wire?.channels ?? [])]).toEqual(["b"]);
+  });
+
+  it("end with the login, and no key is asked for any more", async () => {
+    const push = await connected({ channels: { a: null } });
+    const keys = hub.count("/keys");
+    hub.bye("lifetime", 100);
+    await runtime.until(() => push.status.state === "refused", "the end is told");
+    expect(push.status).toEqual({ state: "refused", code: "JB_LIFETIME", remedy: "Log in again." });
+    await runtime.advance(3_600_000);
+    expect([hub.count("/keys"), hub.wires.length, push.key]).toEqual([keys, 1, null]);
   });
 
   it("are at most a hundred, with a name by grammar", async () => {
@@ -501,7 +512,7 @@ describe("a stream that ends", () => {
     hub.publish("a", 2);
     await runtime.advanceUntil(() => got.length === 2, "the second is recovered");
     expect(states).toEqual([
-      { state: "reconnecting", code: "JB_CUT", retryAtMs: expect.any(Number) },
+      { state: "reconnecting", code: "JB_CUT", remedy: REMEDIES.JB_CUT, retryAtMs: expect.any(Number) },
       { state: "live" },
     ]);
   });
@@ -555,7 +566,7 @@ describe("a stream that ends", () => {
     hub.epoch = "epoch-02";
     hub.wire?.res.destroy();
     await runtime.advanceUntil(() => push.status.state === "live" && gaps.length === 1, "it is back");
-    expect(gaps).toEqual([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
+    expect(gaps).toMatchObject([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
     hub.publish("a", 2);
     await runtime.until(() => got.length === 2, "the next is here");
     expect(push.stats.gaps).toBe(1);

@@ -13,6 +13,7 @@ from jitterbug.client import (
     Gap,
     Joined,
     Left,
+    LifetimeError,
     NetworkError,
     Notice,
     Position,
@@ -299,7 +300,7 @@ async def test_a_gap_is_told_in_its_place_between_publications(transport: Transp
         assert seen[1] == Gap("a", Position(EPOCH, 5), "overflow")
 
 
-@pytest.mark.parametrize("reason", ["shutdown", "slow", "rate", "lifetime"])
+@pytest.mark.parametrize("reason", ["shutdown", "slow", "rate"])
 @in_loop
 async def test_a_bye_is_followed_by_a_resume_after_the_time_it_names(reason: str, transport: TransportName) -> None:
     hub = ScriptedHub(transport)
@@ -536,6 +537,25 @@ async def test_a_right_that_ends_is_told_and_the_channel_not_asked_for_again(tra
         wire.cut()
         assert set((await hub.wire()).asked["channels"]) == {"a"}
         assert Unsubscribed("b", "unauthorized") in notices
+
+
+@in_loop
+async def test_a_login_that_ends_is_told_and_no_key_is_asked_for_any_more(transport: TransportName) -> None:
+    """PROTOCOL §4, ``lifetime``: after everything the hub sent was taken."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        wire.msg("a", 1, 1)
+        asked = list(hub.asked)
+        wire.send("bye", reason="lifetime", retry=1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        with pytest.raises(LifetimeError) as caught:
+            await anext(stream)
+        assert (caught.value.code, caught.value.remedy) == ("JB_LIFETIME", "Log in again.")
+        assert stream.status == Status("refused", "JB_LIFETIME", "Log in again.")
+        with pytest.raises(LifetimeError):
+            await stream.publish("a", 2)
+        assert hub.asked == asked
 
 
 def presence(notices: list[Notice]) -> list[tuple[str, str, str]]:

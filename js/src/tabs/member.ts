@@ -1,5 +1,6 @@
 /** What an application has of the shared client: in each tab the same as `connect` gives, fed by the leader. */
 import type { Runtime } from "../clock.ts";
+import { REMEDIES } from "../codes.ts";
 import { Emitter } from "../emitter.ts";
 import { JitterbugError } from "../errors.ts";
 import { Handlers } from "../handlers.ts";
@@ -33,6 +34,10 @@ export interface MemberOptions extends Pick<SeatOptions, "group" | "worker" | "o
 interface Asked {
   readonly resolve: (position: Position) => void;
   readonly reject: (error: JitterbugError) => void;
+}
+
+function pausedStatus(): Status {
+  return { state: "reconnecting", code: "JB_PAUSED", remedy: REMEDIES.JB_PAUSED ?? "" };
 }
 
 const NOTHING_KNOWN: State = { status: { state: "connecting" }, key: null, limits: null, transport: null };
@@ -122,7 +127,7 @@ export class Member implements SharedPush {
     return new Promise((resolve, reject) => {
       assertChannel(channel);
       if (this.#term === 0 || this.#seat === null) {
-        throw new JitterbugError("JB_NOT_LIVE", "No stream is open", { remedy: "Wait for the status live." });
+        throw new JitterbugError("JB_NOT_LIVE", "No stream is open");
       }
       const id = freshId();
       try {
@@ -169,7 +174,7 @@ export class Member implements SharedPush {
 
   #putAway(): void {
     this.#stand();
-    this.#show({ ...this.#state, status: { state: "reconnecting", code: "JB_PAUSED" }, transport: null });
+    this.#show({ ...this.#state, status: pausedStatus(), transport: null });
   }
 
   #stand(): void {

@@ -77,7 +77,7 @@ export interface ToldError {
 /** Takes an error apart. What is no JitterbugError is a fault of this client, and says no more than that. */
 export function tellError(error: unknown): ToldError {
   if (!(error instanceof JitterbugError)) {
-    return { code: "JB_INTERNAL", text: "Internal error", remedy: null, retryAfterMs: null, channel: null };
+    return tellError(new JitterbugError("JB_INTERNAL", "Internal error"));
   }
   const { code, message: text, remedy, retryAfterMs, channel } = error;
   return { code, text, remedy, retryAfterMs, channel };

@@ -17,6 +17,7 @@ from jitterbug.client.resume import Step
 from jitterbug.client.subscriptions import Subscriptions
 from jitterbug.client.wire import Opener, TransportName
 from jitterbug.errors import JitterbugError
+from jitterbug.protocol.remedies import REMEDIES
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.session import Receiver
 
@@ -150,7 +151,7 @@ class Loop:
         if step.wait == "none":
             return
         wait_ms = step.asked_ms if step.wait == "exact" else self._backoff.at_least_ms(step.asked_ms)
-        remedy = step.error.remedy if step.error else ""
+        remedy = step.error.remedy if step.error else REMEDIES[step.code]
         self._notify(Status("waiting", step.code, remedy, wait_ms / 1_000))
         await asyncio.sleep(wait_ms / 1_000)
 

@@ -224,7 +224,7 @@ class Hub:
         return len(self._by_session)
 
     def activity(self) -> dict[str, int]:
-        """Source of ``$sys/activity``: counts, no identities (O31). ``users`` only where ``presence`` covers a channel."""
+        """Source of ``$sys/activity``: counts, no identities (O31). ``users`` are those of presence."""
         return {
             "channels": sum(not is_reserved(channel) for channel in self.channels),
             "connections": self.connection_count,

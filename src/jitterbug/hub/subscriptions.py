@@ -79,6 +79,9 @@ class Subscriptions:
     def _change(connection: Connection, session: Session) -> None:
         connection.session = session
         connection.rights += 1
+        if session.expires_at is not None and session.expires_at * 1_000 < connection.key_expires_at_ms:
+            # Nothing is signed past the end of the session, which may have come nearer.
+            connection.key_expires_at_ms = int(session.expires_at * 1_000)
 
     async def _review(self, connection: Connection) -> None:
         for channel in [*connection.places, *connection.joining]:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from jitterbug.protocol.codes import Down, GapReason, Refusal
 from jitterbug.protocol.position import Position
+from jitterbug.protocol.remedies import REMEDIES
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.verifying import Authentic, KeyLookup, Refused, authenticate
 
@@ -52,6 +53,16 @@ class Gap:
     channel: str
     position: Position
     reason: str
+
+    @property
+    def code(self) -> str:
+        """Stable: ``JB_GAP_OVERFLOW``, ``JB_GAP_EXPIRED`` or ``JB_GAP_EPOCH``."""
+        return f"JB_GAP_{self.reason.upper()}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return REMEDIES.get(self.code, "")
 
 
 @dataclass(frozen=True, slots=True)
