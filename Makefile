@@ -87,6 +87,7 @@ wheel: setup ## build the distribution, live page included
 
 browser:
 	@scripts/chromium.sh
+	@scripts/foreign.sh
 
 .make/python: requirements/dev.txt pyproject.toml scripts/setup-python.sh
 	@scripts/setup-python.sh

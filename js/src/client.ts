@@ -9,6 +9,7 @@ import { unreadable } from "./http.ts";
 import { Link } from "./link.ts";
 import { assertChannel, assertPosition, assertRoom, readOptions, type Settings } from "./options.ts";
 import { isPosition } from "./payloads.ts";
+import { Presence } from "./presence.ts";
 import { assertWebCrypto, freshId } from "./signing.ts";
 import type {
   ConnectOptions,
@@ -62,6 +63,7 @@ class Client implements Push {
   readonly #counters = new Counters();
   readonly #emitter: Emitter<PushEvents> = new Emitter((fault, name) => this.#fault(fault, name === "error"));
   readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
+  readonly #presence = new Presence((info) => this.#emitter.emit("presence", info));
   readonly #link: Link;
   #status: Status = { state: "connecting" };
   #limits: Limits | null = null;
@@ -79,6 +81,7 @@ class Client implements Push {
         key: (key) => this.#setKey(key),
         limits: (limits) => this.#setLimits(limits),
         subscribed: (subscribed) => {
+          this.#presence.anew(subscribed.channel);
           this.#emitter.emit("subscribed", subscribed);
           this.#settle();
         },
@@ -87,7 +90,9 @@ class Client implements Push {
           this.#emitter.emit("gap", gap);
           this.#settle();
         },
+        presence: (change) => this.#presence.take(change),
         error: (error) => {
+          if (error.channel !== null) this.#presence.anew(error.channel);
           this.#emitter.emit("error", error);
           this.#settle();
         },
@@ -138,7 +143,9 @@ class Client implements Push {
     const remove = this.#handlers.add(channel, handler);
     this.#link.subscribe(channel, since);
     return () => {
-      if (remove()) this.#link.unsubscribe(channel);
+      if (!remove()) return;
+      this.#link.unsubscribe(channel);
+      this.#presence.anew(channel);
     };
   }
 
@@ -204,8 +211,7 @@ class Client implements Push {
   /** What application code threw goes to the "error" listeners, or where uncaught errors go: it never vanishes. */
   #fault(cause: unknown, inErrorListener: boolean): void {
     if (!inErrorListener && this.#emitter.has("error")) {
-      const remedy = "Look at the cause: it is what the handler or listener threw.";
-      this.#emitter.emit("error", new JitterbugError("JB_LISTENER", "A listener threw", { remedy, cause }));
+      this.#emitter.emit("error", new JitterbugError("JB_LISTENER", "A listener threw", { cause }));
       return;
     }
     queueMicrotask(() => {

@@ -1,4 +1,5 @@
 /** One tree of errors, each with a stable `code`. Texts are fixed: no value, key or path gets into one (R60). */
+import { REMEDIES } from "./codes.ts";
 
 /** Everything this client throws or hands to "error" listeners, TypeError and RangeError for wrong calls apart. */
 export class JitterbugError extends Error {
@@ -15,7 +16,7 @@ export class JitterbugError extends Error {
     super(text, "cause" in more ? { cause: more.cause } : undefined);
     this.name = "JitterbugError";
     this.code = code;
-    this.remedy = more.remedy ?? null;
+    this.remedy = more.remedy ?? REMEDIES[code] ?? null;
     this.retryAfterMs = more.retryAfterMs ?? null;
     this.channel = more.channel ?? null;
   }

@@ -1,4 +1,5 @@
 /** Who gets a channel's Publications. */
+import { gapInfo } from "./codes.ts";
 import type { GapInfo, Publication, PublicationHandler } from "./types.ts";
 
 /** Publications held per channel until its first handler comes. */
@@ -53,7 +54,7 @@ export class Handlers {
     if (entry.held === null) return null;
     entry.held.push(publication);
     const lost = entry.held.length > MAX_HELD ? entry.held.shift() : undefined;
-    return lost === undefined ? null : { channel: lost.channel, reason: "overflow", position: lost.position };
+    return lost === undefined ? null : gapInfo(lost.channel, "overflow", lost.position);
   }
 
   clear(): void {

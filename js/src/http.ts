@@ -17,19 +17,15 @@ export interface Http {
 }
 
 /** Codes for HTTP statuses that end a request; the texts name no cause, as the hub's answers do not. */
-const REFUSALS: ReadonlyMap<number, readonly [code: string, text: string, remedy?: string]> = new Map([
-  [204, ["JB_REVOKED", "The hub ended this session", "Log in again."]],
-  [401, ["JB_UNAUTHORIZED", "Unauthorized", "Log in, or ask for the right to the channel."]],
-  [403, ["JB_FORBIDDEN", "Unauthorized", "Open the page from the hub's own origin or a listed one."]],
-  [429, ["JB_RATE_LIMITED", "Rate limited", "Wait; the client tries again by itself."]],
-  [503, ["JB_UNAVAILABLE", "The hub is not available now", "Wait; the client tries again by itself."]],
+const REFUSALS: ReadonlyMap<number, readonly [code: string, text: string]> = new Map([
+  [204, ["JB_REVOKED", "The hub ended this session"]],
+  [401, ["JB_UNAUTHORIZED", "Unauthorized"]],
+  [403, ["JB_FORBIDDEN", "Unauthorized"]],
+  [429, ["JB_RATE_LIMITED", "Rate limited"]],
+  [503, ["JB_UNAVAILABLE", "The hub is not available now"]],
 ]);
-const INVALID = [
-  "JB_INVALID_REQUEST",
-  "Invalid request",
-  "Check the base path and the channel names.",
-] as const;
-const INTERNAL = ["JB_INTERNAL", "Internal error", "Look for the request id in the hub's log."] as const;
+const INVALID = ["JB_INVALID_REQUEST", "Invalid request"] as const;
+const INTERNAL = ["JB_INTERNAL", "Internal error"] as const;
 
 /**
  * Sends a POST of JSON text; resolves with whatever the hub answers. Only the cookie identifies the session, no
@@ -82,8 +78,8 @@ export async function refusalOf(response: Response): Promise<JitterbugError> {
 
 /** The error for a refusal by its status. */
 export function refusal(status: number, retryAfterMs: number | null): JitterbugError {
-  const [code, text, remedy] = REFUSALS.get(status) ?? (status >= 500 ? INTERNAL : INVALID);
-  return new JitterbugError(code, text, { retryAfterMs, ...(remedy === undefined ? {} : { remedy }) });
+  const [code, text] = REFUSALS.get(status) ?? (status >= 500 ? INTERNAL : INVALID);
+  return new JitterbugError(code, text, { retryAfterMs });
 }
 
 /** No answer came. */
@@ -115,9 +111,7 @@ function readJson(text: string): Json {
 
 /** The hub answered something this client cannot read: not a hub, or a newer one. */
 export function unreadable(): JitterbugError {
-  return new JitterbugError("JB_UNREADABLE", "The hub's answer cannot be read", {
-    remedy: "Check that the base path is a Jitterbug hub of version 1.",
-  });
+  return new JitterbugError("JB_UNREADABLE", "The hub's answer cannot be read");
 }
 
 const PASSING: ReadonlySet<string> = new Set([

@@ -10,6 +10,7 @@ import type { EphemeralKey } from "./keys.ts";
 import { Life } from "./life.ts";
 import { StreamLoop } from "./loop.ts";
 import type { Settings } from "./options.ts";
+import type { PresenceChange } from "./presence.ts";
 import { NonceStore } from "./replay.ts";
 import { Reports } from "./reports.ts";
 import { KeyKeeper } from "./rotation.ts";
@@ -45,6 +46,7 @@ export interface Sink {
   subscribed(subscribed: SubscribedInfo): void;
   publication(publication: Publication): void;
   gap(gap: GapInfo): void;
+  presence(change: PresenceChange): void;
   error(error: JitterbugError): void;
   /** null when nobody watches frames, which spares describing them. */
   watcher(): ((seen: SeenFrame) => void) | null;
@@ -178,7 +180,7 @@ export class Link {
     const { conn } = this.#receiver;
     const connection = this.#connection;
     if (conn === null || signer === null || connection?.signal.aborted !== false) {
-      throw new JitterbugError("JB_NOT_LIVE", "No stream is open", { remedy: "Wait for the status live." });
+      throw new JitterbugError("JB_NOT_LIVE", "No stream is open");
     }
     const text = await this.#upstream.sign(signer, { ...payload, conn });
     return connection.send(text, payload.id ?? null);
@@ -263,6 +265,8 @@ export class Link {
         return sink.publication(effect.publication);
       case "gap":
         return sink.gap(effect.gap);
+      case "presence":
+        return sink.presence(effect.change);
       case "ended":
         return this.#channelEnded(effect.channel);
       case "answer":
@@ -327,7 +331,6 @@ export class Link {
   #channelEnded(channel: string): void {
     this.#options.sink.error(
       new JitterbugError("JB_CHANNEL_ENDED", "The hub ended a subscription, or refused it", {
-        remedy: "Ask for the right to the channel, then subscribe again.",
         channel,
       }),
     );

@@ -2,6 +2,7 @@
 import { Backoff } from "./backoff.ts";
 import type { TransportChoice, Try } from "./choice.ts";
 import { type Runtime, sleep } from "./clock.ts";
+import { REMEDIES } from "./codes.ts";
 import type { Connection } from "./connection.ts";
 import { JitterbugError } from "./errors.ts";
 import type { EphemeralKey } from "./keys.ts";
@@ -118,7 +119,7 @@ export class StreamLoop {
     this.#options.onStatus({
       state: this.#everLive ? "reconnecting" : "connecting",
       code: step.code,
-      ...(step.remedy === null ? {} : { remedy: step.remedy }),
+      remedy: REMEDIES[step.code] ?? "",
       retryAtMs: Math.round(this.#options.runtime.deviceMs() + waitMs),
     });
   }
@@ -126,7 +127,5 @@ export class StreamLoop {
 
 function refusalOf(end: StreamEnd, step: NextStep): JitterbugError {
   if (end.kind === "failed" || end.kind === "keyless") return end.error;
-  return new JitterbugError(step.code, "The hub ended this session", {
-    remedy: step.remedy ?? "Log in again.",
-  });
+  return new JitterbugError(step.code, "The hub ended this session");
 }

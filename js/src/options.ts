@@ -51,17 +51,13 @@ function transportsFor(wish: "auto" | TransportName, hasSocket: boolean): readon
   if (wish === "sse" || (wish === "auto" && !hasSocket)) return ["sse"];
   if (wish === "auto") return ["sse", "websocket"];
   if (wish === "websocket" && hasSocket) return ["websocket"];
-  throw new JitterbugError("JB_TRANSPORT", "No such transport here", {
-    remedy: 'Use "auto" or "sse", or "websocket" where there is a WebSocket.',
-  });
+  throw new JitterbugError("JB_TRANSPORT", "No such transport here");
 }
 
 /** @throws JitterbugError JB_CHANNEL_NAME */
 export function assertChannel(channel: string): void {
   if (isChannel(channel)) return;
-  throw new JitterbugError("JB_CHANNEL_NAME", "Not a channel name", {
-    remedy: "Use 1 to 128 of A-Z a-z 0-9 _ - . and /.",
-  });
+  throw new JitterbugError("JB_CHANNEL_NAME", "Not a channel name");
 }
 
 /** @throws JitterbugError JB_POSITION */
@@ -73,7 +69,5 @@ export function assertPosition(position: Position | null): void {
 /** @throws JitterbugError JB_TOO_MANY_CHANNELS when `count` channels are more than a connection may have */
 export function assertRoom(count: number): void {
   if (count <= MAX_CHANNELS) return;
-  throw new JitterbugError("JB_TOO_MANY_CHANNELS", "More than 100 channels on one connection", {
-    remedy: "Unsubscribe some, or publish to fewer, wider channels.",
-  });
+  throw new JitterbugError("JB_TOO_MANY_CHANNELS", "More than 100 channels on one connection");
 }

@@ -36,7 +36,6 @@ export interface NextStep {
   readonly stop: boolean;
   /** Why, for `Status`. */
   readonly code: string;
-  readonly remedy: string | null;
   /** Take another key than this stream's. */
   readonly anotherKey: boolean;
   /**
@@ -53,7 +52,6 @@ const SPIN_MS = 1_000;
 const RESUME: NextStep = {
   stop: false,
   code: "JB_CUT",
-  remedy: null,
   anotherKey: false,
   wait: "backoff",
   askedMs: null,
@@ -78,8 +76,6 @@ const BYE_CODES: Readonly<Record<ByeReason, string>> = {
   lifetime: "JB_LIFETIME",
 };
 
-const UNOPENED = 'Let the proxy pass WebSockets, or leave the option transport at "auto".';
-
 /** Codes that stop at once, and those that stop only where it never worked. */
 const STOPS: ReadonlySet<string> = new Set(["JB_FORBIDDEN", "JB_REVOKED", "JB_INSECURE_CONTEXT"]);
 const STOPS_AT_FIRST: ReadonlySet<string> = new Set(["JB_INVALID_REQUEST", "JB_UNREADABLE"]);
@@ -94,7 +90,7 @@ export function nextStep(end: StreamEnd, facts: EndFacts): NextStep {
       return afterError(end.kind, end.error, facts);
     case "unopened":
       // It may have been the key: then the next one, or the refusal of it, settles the matter.
-      return { ...RESUME, code: "JB_UNOPENED", remedy: UNOPENED, anotherKey: !facts.freshKey };
+      return { ...RESUME, code: "JB_UNOPENED", anotherKey: !facts.freshKey };
     default:
       return PLAIN_ENDS[end.kind];
   }
@@ -102,7 +98,7 @@ export function nextStep(end: StreamEnd, facts: EndFacts): NextStep {
 
 function afterBye(reason: ByeReason, retryMs: number, facts: EndFacts): NextStep {
   const step = { ...RESUME, code: BYE_CODES[reason] };
-  if (reason === "revoked") return { ...step, stop: true, remedy: "Log in again." };
+  if (reason === "revoked" || reason === "lifetime") return { ...step, stop: true }; // no key can be had any more
   if (reason === "key_expired") {
     return { ...step, anotherKey: true, wait: facts.liveMs >= SPIN_MS ? "none" : "backoff" };
   }
@@ -110,8 +106,8 @@ function afterBye(reason: ByeReason, retryMs: number, facts: EndFacts): NextStep
 }
 
 function afterError(kind: "failed" | "keyless", error: JitterbugError, facts: EndFacts): NextStep {
-  const { code, remedy, retryAfterMs } = error;
-  const step = { ...RESUME, code, remedy, askedMs: retryAfterMs };
+  const { code, retryAfterMs } = error;
+  const step = { ...RESUME, code, askedMs: retryAfterMs };
   if (STOPS.has(code)) return { ...step, stop: true };
   if (STOPS_AT_FIRST.has(code)) return { ...step, stop: !facts.everLive && !facts.anotherWay };
   if (code !== "JB_UNAUTHORIZED") return step;

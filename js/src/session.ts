@@ -13,7 +13,9 @@
  * After a hole nothing of the connection is taken any more: the client resumes from the last good positions, and the
  * hub sends again what is missing. So a Publication is delivered in order, once, or its loss is told by a gap.
  */
+import { gapInfo } from "./codes.ts";
 import { type ByeReason, type HubPayload, readPayload } from "./payloads.ts";
+import type { PresenceChange } from "./presence.ts";
 import type { Frame, GapInfo, Limits, Position, Publication, SubscribedInfo } from "./types.ts";
 
 /** The hub's answer to a frame sent up a WebSocket: `ack` when `code` is null, otherwise `err`. */
@@ -31,6 +33,7 @@ export type Effect =
   | { readonly kind: "subscribed"; readonly subscribed: SubscribedInfo }
   | { readonly kind: "deliver"; readonly publication: Publication }
   | { readonly kind: "gap"; readonly gap: GapInfo }
+  | { readonly kind: "presence"; readonly change: PresenceChange }
   | { readonly kind: "ended"; readonly channel: string }
   | { readonly kind: "answer"; readonly answer: Answer }
   | { readonly kind: "rekey"; readonly kid: string | null; readonly byMs: number | null }
@@ -178,7 +181,10 @@ export class Receiver {
       case "msg":
         return this.#publication(payload, frame);
       case "gap":
-        return this.#gap({ channel: payload.ch, position: payload.pos, reason: payload.reason });
+        return this.#gap(gapInfo(payload.ch, payload.reason, payload.pos));
+      case "join":
+      case "leave":
+        return this.#presence({ channel: payload.ch, kind: payload.t, subject: payload.subject });
       case "ack":
         return taken({ kind: "answer", answer: { id: payload.id, code: null, position: payload.pos } });
       case "err":
@@ -240,6 +246,10 @@ export class Receiver {
     channel.awaitsGap = false;
     channel.position = gap.position;
     return taken({ kind: "gap", gap });
+  }
+
+  #presence(change: PresenceChange): Outcome {
+    return this.#taking(change.channel) === null ? NOTHING : taken({ kind: "presence", change });
   }
 
   /** The channel, unless it is not wanted or what comes still belongs to a subscription given up earlier. */

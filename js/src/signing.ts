@@ -22,9 +22,7 @@ export interface KeyPair {
 /** Throws JB_INSECURE_CONTEXT where the browser withholds WebCrypto, as it does on plain HTTP. */
 export function assertWebCrypto(): void {
   if (globalThis.crypto?.subtle !== undefined) return;
-  throw new JitterbugError("JB_INSECURE_CONTEXT", "WebCrypto is not available here", {
-    remedy: "Open the page over HTTPS, or on localhost during development.",
-  });
+  throw new JitterbugError("JB_INSECURE_CONTEXT", "WebCrypto is not available here");
 }
 
 /** Imports a secret and overwrites the bytes it was given in, also on failure. @throws MalformedError under 32 bytes */

@@ -2,10 +2,10 @@
 import { createParser } from "eventsource-parser";
 
 /**
- * Characters that may wait for the end of an event. Four times the largest frame of any profile: a frame that is
- * merely too long still reaches the verifier, to be refused and counted there.
+ * Characters that may wait for the end of an event: the largest frame that any hub may be set to (`MAX_FRAME_BYTES`), and
+ * its field names. A frame over the limit of its own hub still reaches the verifier, to be refused and counted there.
  */
-export const MAX_EVENT_CHARACTERS = 65_536;
+export const MAX_EVENT_CHARACTERS: number = 1_048_576 + 4_096;
 
 /** The bytes are not UTF-8, or an event did not end within the cap. Whoever reads must give up the stream. */
 export class BrokenStreamError extends Error {

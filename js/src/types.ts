@@ -116,6 +116,22 @@ export interface GapInfo {
   readonly reason: "overflow" | "expired" | "epoch";
   /** Where the channel stands after the loss; what follows is the next offset. */
   readonly position: Position;
+  /** Stable: JB_GAP_OVERFLOW, JB_GAP_EXPIRED or JB_GAP_EPOCH. */
+  readonly code: string;
+  readonly remedy: string;
+}
+
+/**
+ * A subject came to a channel, or went; for channels that have presence on (the hub's setting `PRESENCE`). After a break
+ * the list starts anew: all that were there go, and those who are there come.
+ */
+export interface PresenceInfo {
+  readonly channel: string;
+  readonly kind: "join" | "leave";
+  /** Who: the subject of a session that reads the channel, this one's among them. */
+  readonly subject: string;
+  /** Who is there now, as far as the hub has told. */
+  readonly members: readonly string[];
 }
 
 /** The hub has subscribed a channel, for the first time or on a new stream (PROTOCOL §4 `subscribed`). */
@@ -195,6 +211,7 @@ export interface PushEvents {
   key: KeyInfo;
   gap: GapInfo;
   subscribed: SubscribedInfo;
+  presence: PresenceInfo;
   /** What went wrong beside a promise that could have rejected: a handler that threw, a key fetch that failed. */
   error: JitterbugError;
   limits: Limits;

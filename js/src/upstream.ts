@@ -29,9 +29,7 @@ export class Upstream {
     const { clock, maxFrameBytes } = this.#options;
     const text = await this.#text(signer, payload, clock.nowMs());
     if (utf8Length(text) > maxFrameBytes()) {
-      throw new JitterbugError("JB_TOO_LARGE", "The signed frame is over the hub's limit", {
-        remedy: "Publish less at once; push.limits.frame is the limit in bytes, envelope included.",
-      });
+      throw new JitterbugError("JB_TOO_LARGE", "The signed frame is over the hub's limit");
     }
     return text;
   }
@@ -41,7 +39,6 @@ export class Upstream {
       return await signFrame(signer, payload, nowMs);
     } catch (cause) {
       throw new JitterbugError("JB_NOT_JSON", "The data is not JSON", {
-        remedy: "Publish null, booleans, finite numbers, text, arrays and plain objects only.",
         cause,
       });
     }

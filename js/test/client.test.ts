@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectWith } from "../src/client.ts";
+import { REMEDIES } from "../src/codes.ts";
 import { connect } from "../src/index.ts";
 import type { ConnectOptions, GapInfo, KeyInfo, Push, SeenFrame, Status } from "../src/types.ts";
 import { ManualRuntime } from "./support/clock.ts";
@@ -92,6 +93,39 @@ describe("connect", () => {
     prepare();
     await expect(connected()).rejects.toMatchObject({ code });
     expect(runtime.pendingMs).toEqual([]);
+  });
+
+  it("reads the largest frames of a hub that is set to them, on one stream (R58)", async () => {
+    hub.limits = { ...hub.limits, frame: 1_048_576 };
+    const push = await connected({ channels: { a: null } });
+    const got = follow(push, "a");
+    for (const size of [100_000, 1_000_000]) hub.publish("a", "x".repeat(size));
+    await runtime.until(() => got.length === 2, "both are here");
+    expect(got.map((data) => String(data).length)).toEqual([100_000, 1_000_000]);
+    expect([push.stats.reconnects, push.stats.refused.size]).toEqual([0, 0]);
+  });
+
+  it("tells who comes and goes, each in turn, and starts anew with each stream", async () => {
+    const push = await connected({ channels: { a: null } });
+    const told: string[] = [];
+    push.on("presence", ({ channel, kind, subject, members }) =>
+      told.push(`${kind} ${channel} ${subject}: ${members}`),
+    );
+    const say = (t: string, subject: string) => hub.send(hub.wire, { t, ch: "a", subject });
+    for (const subject of ["bob", "ada", "bob"]) say("join", subject);
+    say("leave", "eve");
+    say("leave", "bob");
+    await runtime.until(() => told.length === 3, "all are told");
+    expect(told.splice(0)).toEqual(["join a bob: bob", "join a ada: ada,bob", "leave a bob: ada"]);
+    hub.wire?.res.destroy();
+    await runtime.until(() => push.status.state === "reconnecting", "it is noticed");
+    await runtime.advance(1_000);
+    await runtime.until(() => told.length === 1, "the next stream stands");
+    say("join", "eve");
+    await runtime.until(() => told.length === 2, "who is there is told");
+    expect(told.splice(0)).toEqual(["leave a ada: ", "join a eve: eve"]);
+    push.subscribe("a", () => undefined)();
+    expect(told).toEqual(["leave a eve: "]);
   });
 
   it("does not ask for a session when told not to", async () => {
@@ -265,9 +299,19 @@ describe("subscriptions", () => {
     push.on("error", (error) => errors.push([error.code, error.channel]));
     hub.send(hub.wire, { t: "unsubscribed", ch: "a", reason: "policy" });
     await runtime.until(() => errors.length === 1, "the end is told");
-    hub.bye("lifetime", 100);
+    hub.bye("shutdown", 100);
     await runtime.advanceUntil(() => hub.wires.length === 2, "the client is back");
     expect([...(hub.wire?.channels ?? [])]).toEqual(["b"]);
+  });
+
+  it("end with the login, and no key is asked for any more", async () => {
+    const push = await connected({ channels: { a: null } });
+    const keys = hub.count("/keys");
+    hub.bye("lifetime", 100);
+    await runtime.until(() => push.status.state === "refused", "the end is told");
+    expect(push.status).toEqual({ state: "refused", code: "JB_LIFETIME", remedy: "Log in again." });
+    await runtime.advance(3_600_000);
+    expect([hub.count("/keys"), hub.wires.length, push.key]).toEqual([keys, 1, null]);
   });
 
   it("are at most a hundred, with a name by grammar", async () => {
@@ -468,7 +512,7 @@ describe("a stream that ends", () => {
     hub.publish("a", 2);
     await runtime.advanceUntil(() => got.length === 2, "the second is recovered");
     expect(states).toEqual([
-      { state: "reconnecting", code: "JB_CUT", retryAtMs: expect.any(Number) },
+      { state: "reconnecting", code: "JB_CUT", remedy: REMEDIES.JB_CUT, retryAtMs: expect.any(Number) },
       { state: "live" },
     ]);
   });
@@ -522,7 +566,7 @@ describe("a stream that ends", () => {
     hub.epoch = "epoch-02";
     hub.wire?.res.destroy();
     await runtime.advanceUntil(() => push.status.state === "live" && gaps.length === 1, "it is back");
-    expect(gaps).toEqual([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
+    expect(gaps).toMatchObject([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
     hub.publish("a", 2);
     await runtime.until(() => got.length === 2, "the next is here");
     expect(push.stats.gaps).toBe(1);

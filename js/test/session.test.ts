@@ -54,6 +54,19 @@ function receiver(position: Position | null = null): Receiver {
   return to;
 }
 
+it("who comes and goes is told of the channels that are read, and of no others", () => {
+  const script = new Script();
+  const to = receiver();
+  const join = (ch: string) => script.frame({ t: "join", ch, subject: "ada" });
+  expect(words(to, [script.hello(), script.subscribed(0), join("a"), join("b")]).slice(2)).toEqual([
+    "presence",
+    "taken",
+  ]);
+  to.drop("a", true);
+  to.want("a", null);
+  expect(words(to, [script.frame({ t: "leave", ch: "a", subject: "ada" })])).toEqual(["taken"]);
+});
+
 /** Outcomes in one word each: the effect's kind where there is one. */
 function words(to: Receiver, frames: Frame[]): string[] {
   return frames.map((frame) => word(to.accept(frame, 0)));

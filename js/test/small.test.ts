@@ -133,7 +133,7 @@ describe("Handlers", () => {
     handlers.hold("a");
     for (let offset = 1; offset <= 1_000; offset += 1)
       expect(handlers.deliver(publication(offset))).toBeNull();
-    expect(handlers.deliver(publication(1_001))).toEqual({
+    expect(handlers.deliver(publication(1_001))).toMatchObject({
       channel: "a",
       reason: "overflow",
       position: [EPOCH, 1],

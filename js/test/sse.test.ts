@@ -77,8 +77,14 @@ describe("SseDecoder", () => {
 
   it("gives up on many lines of one event, too", () => {
     const decoder = new SseDecoder(() => undefined);
-    const lines = new TextEncoder().encode("data: xxxxxxxxxxxxxxxx\n".repeat(1_000));
-    expect(() => [1, 2, 3, 4, 5].map(() => decoder.push(lines))).toThrow(BrokenStreamError);
+    const lines = new TextEncoder().encode("data: xxxxxxxxxxxxxxxx\n".repeat(10_000));
+    expect(() => [1, 2, 3, 4, 5, 6, 7].map(() => decoder.push(lines))).toThrow(BrokenStreamError);
+  });
+
+  it("lets the largest frame pass that a hub may be set to", () => {
+    const frame = "x".repeat(1_048_576);
+    const event = `id: ${"c".repeat(128)}\ndata: ${frame}\n\n`;
+    expect(dataOf(new TextEncoder().encode(event), [10, 70_000, 500_000])[0]).toHaveLength(frame.length);
   });
 
   it("hands over a frame that is merely too long, for the verifier to refuse", () => {

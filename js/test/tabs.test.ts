@@ -172,6 +172,26 @@ describe("Leader", () => {
     expect(notes("gap")[0]).toMatchObject({ after: [hub.epoch, 1], gap: { position: [hub.epoch, 5] } });
   });
 
+  it("tells all who comes and goes, and who joins later who is there", async () => {
+    join("one", { a: null });
+    await runtime.until(() => notes("now").length === 1, "it is subscribed");
+    const say = (t: string, subject: string) => hub.send(hub.wire, { t, ch: "a", subject });
+    for (const subject of ["ada", "bob"]) say("join", subject);
+    say("leave", "ada");
+    await runtime.until(() => notes("presence").length === 3, "all are told");
+    expect(notes("presence").map(({ to, change }) => [to, change.kind, change.subject])).toEqual([
+      [null, "join", "ada"],
+      [null, "join", "bob"],
+      [null, "leave", "ada"],
+    ]);
+    for (const tab of ["two", "one"]) {
+      join(tab, { a: null });
+      expect(notes("presence").at(-1)).toMatchObject({ to: tab, change: { kind: "join", subject: "bob" } });
+    }
+    leader.take({ k: "want", from: "two", channel: "a", since: null });
+    expect(notes("presence")).toHaveLength(5);
+  });
+
   it("lets a channel go with its last tab, and the client with the last of all", async () => {
     join("one", { a: null });
     join("two", { a: null, b: null });

@@ -178,7 +178,7 @@ describe("a WebSocket", () => {
     hub.epoch = "epoch-02";
     hub.wire?.res.destroy();
     await runtime.advanceUntil(() => gaps.length === 1, "the loss is told");
-    expect(gaps).toEqual([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
+    expect(gaps).toMatchObject([{ channel: "a", reason: "epoch", position: ["epoch-02", 0] }]);
     expect(push.stats.rotations).toBe(1); // nobody said that the old key is unknown: it was found out
   });
 

@@ -12,6 +12,8 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from jitterbug import Config, Jitterbug
+from jitterbug.hub.policy import Rule
+from jitterbug.server.sessions import Resolver
 from jitterbug.telemetry.events import Fact, FactCode
 from tests.server.serving import Running, serve_app
 
@@ -63,14 +65,19 @@ class Origin:
 
 
 @contextmanager
-def origin(*routes: BaseRoute, **config: Any) -> Iterator[Origin]:
+def origin(
+    *routes: BaseRoute, authorize: Rule | None = None, session: Resolver | None = None, **config: Any
+) -> Iterator[Origin]:
     """Serve it on a free port of the loopback.
 
     Args:
         routes: Further ones of the application.
+        session: From a request to its login; None = the hub's own, anonymous.
+        authorize: Its rule; None = everybody may do anything.
         config: Fields of ``Config``, beside room for all the tests publish.
     """
-    push = Jitterbug(config=Config.profile("realtime", development=True, drain_s=0, **(ROOM | config)))
+    settings = Config.profile("realtime", development=True, drain_s=0, **(ROOM | config))
+    push = Jitterbug(config=settings, authorize=authorize, session=session)
     app = FastAPI(lifespan=push.lifespan)
     push.install(app)
     app.router.routes.extend(routes)

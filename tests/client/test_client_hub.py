@@ -76,6 +76,19 @@ async def test_channels_come_and_go_while_the_stream_is_open(hub_url: str, trans
 
 
 @in_loop
+async def test_a_channel_given_up_and_wanted_again_is_read(hub_url: str, transport: TransportName) -> None:
+    """However the hub's answers and its frames, which travel apart over the stream, come one after the other."""
+    name = channel()
+    async with connect(hub_url, transport=transport, channels=[name]) as stream:
+        for number in range(20):
+            await stream.unsubscribe(name)
+            await stream.subscribe(name)
+            await stream.publish(name, number)
+            assert await take(stream, 1) == [number]
+        assert stream.stats.connections == 1
+
+
+@in_loop
 async def test_a_wrong_device_clock_locks_nobody_out(hub_url: str, transport: TransportName) -> None:
     """R32: an hour wrong, either way; both directions verify."""
 

@@ -10,18 +10,37 @@ import pytest
 
 from jitterbug.client import (
     InvalidRequestError,
-    NetworkError,
     Notice,
     Paced,
     Position,
     TooLargeError,
     UnauthorizedError,
+    UnconfirmedError,
     UnreadableError,
 )
+from jitterbug.client.upstream import UNCONFIRMED_MS
 from jitterbug.client.wire import TransportName
+from jitterbug.clock import SystemClock
 from jitterbug.errors import CanonicalError, FrameTooLargeError
 from tests.client.scripted_hub import EPOCH, ScriptedHub, refuse
 from tests.looped import in_loop
+
+
+class SteppingClock(SystemClock):
+    """Time that jumps ahead when it is told to."""
+
+    def __init__(self) -> None:
+        self._awake_ms = self._asleep_ms = 0
+
+    def step(self, ms: int, *, is_asleep: bool) -> None:
+        self._asleep_ms += ms
+        self._awake_ms += 0 if is_asleep else ms
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self._asleep_ms
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self._awake_ms * 1_000_000
 
 
 def published(hub: ScriptedHub) -> list[Any]:
@@ -91,9 +110,49 @@ async def test_a_lost_answer_in_a_lost_session_is_told(transport: TransportName)
         publishing = asyncio.create_task(stream.publish("a", 1))
         await hub.until(lambda: hub.count("/frames") == 1)
         wire.cut()
-        with pytest.raises(NetworkError):
+        with pytest.raises(UnconfirmedError):
             await publishing
         assert hub.count("/session") == 1
+
+
+@pytest.mark.parametrize("is_asleep", [False, True])
+@in_loop
+async def test_a_lost_answer_that_cannot_be_had_within_a_minute_is_told(
+    transport: TransportName, *, is_asleep: bool
+) -> None:
+    """By then the hub may have forgotten the id. Not every monotonic clock counts the sleep of the device."""
+    hub, clock = ScriptedHub(transport), SteppingClock()
+    async with hub.connect(clock=clock) as stream:
+        await hub.wire()
+        hub.loses_answers = 1
+
+        def step(_payload: dict[str, Any]) -> None:
+            hub.on_up = None
+            clock.step(UNCONFIRMED_MS, is_asleep=is_asleep)
+
+        hub.on_up = step
+        with pytest.raises(UnconfirmedError) as caught:
+            await stream.publish("a", 1)
+        assert (caught.value.code, caught.value.sent) == ("JB_UNCONFIRMED", True)
+        assert published(hub) == [1]
+
+
+@in_loop
+async def test_offline_it_is_told_when_the_minute_is_over(
+    transport: TransportName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when the hub is there again, which may be never."""
+    monkeypatch.setattr("jitterbug.client.upstream.UNCONFIRMED_MS", 100)
+    hub = ScriptedHub(transport)
+    async with hub.connect(random=lambda: 0.9) as stream:
+        wire = await hub.wire()
+        hub.loses_answers = 1
+        hub.on_up = lambda _payload: wire.cut()
+        hub.plan[hub.path].append(refuse(503, retry_after="60"))
+        async with asyncio.timeout(10):
+            with pytest.raises(UnconfirmedError):
+                await stream.publish("a", 1)
+        assert published(hub) == [1]
 
 
 @in_loop

@@ -18,9 +18,9 @@ REFUSALS: list[type[refusals.HubError]] = sorted(refusals.HubError.__subclasses_
 
 
 @pytest.mark.parametrize("reason", list(ByeReason))
-def test_every_bye_but_revoked_is_followed_by_a_resume(reason: ByeReason) -> None:
+def test_every_bye_but_those_of_the_login_is_followed_by_a_resume(reason: ByeReason) -> None:
     step = after_bye({"reason": reason.value, "retry": 700}, live_ms=60_000)
-    assert step.stop == (reason is ByeReason.REVOKED)
+    assert step.stop == (reason in {ByeReason.REVOKED, ByeReason.LIFETIME})
     assert step.another_key == (reason is ByeReason.KEY_EXPIRED)
     if reason is ByeReason.KEY_EXPIRED:
         assert step.wait == "none"

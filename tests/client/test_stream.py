@@ -11,6 +11,9 @@ import pytest
 from jitterbug.client import (
     ForbiddenError,
     Gap,
+    Joined,
+    Left,
+    LifetimeError,
     NetworkError,
     Notice,
     Position,
@@ -297,7 +300,7 @@ async def test_a_gap_is_told_in_its_place_between_publications(transport: Transp
         assert seen[1] == Gap("a", Position(EPOCH, 5), "overflow")
 
 
-@pytest.mark.parametrize("reason", ["shutdown", "slow", "rate", "lifetime"])
+@pytest.mark.parametrize("reason", ["shutdown", "slow", "rate"])
 @in_loop
 async def test_a_bye_is_followed_by_a_resume_after_the_time_it_names(reason: str, transport: TransportName) -> None:
     hub = ScriptedHub(transport)
@@ -409,6 +412,67 @@ async def test_channels_come_and_go_while_the_stream_is_open(transport: Transpor
 
 
 @in_loop
+async def test_a_channel_wanted_again_at_once_is_read_from_its_new_place_on(transport: TransportName) -> None:
+    """The hub's ``unsubscribed`` may come after its answer to ``unsub``, and after that to the new ``sub``."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    late: list[tuple[str, Any]] = []
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        subscribe = wire.subscribe
+        wire.subscribe = lambda *asked: late.append(asked)  # type: ignore[method-assign]
+        await stream.unsubscribe("a")
+        again = asyncio.create_task(stream.subscribe("a"))
+        await hub.until(lambda: bool(late))
+        wire.msg("a", 1, "of the old one")
+        wire.send("unsubscribed", ch="a", reason="asked")
+        subscribe(*late[0])
+        wire.msg("a", 2, "of the new one")
+        async with asyncio.timeout(10):
+            await again
+            assert await take(stream, 1) == [("a", 2, "of the new one")]
+        assert stream.stats.connections == 1
+        assert not any(isinstance(notice, Unsubscribed) for notice in notices)
+        wire.cut()
+        assert set((await hub.wire()).asked["channels"]) == {"a"}
+
+
+@in_loop
+async def test_a_channel_may_be_given_up_and_wanted_any_number_of_times(transport: TransportName) -> None:
+    hub = ScriptedHub(transport)
+    async with hub.connect(channels=["a"]) as stream:
+        wire = await hub.wire()
+        for _ in range(3):
+            await stream.unsubscribe("a")
+            assert "a" not in stream.positions
+            wire.send("unsubscribed", ch="a", reason="asked")
+            await stream.subscribe("a")
+        wire.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert [up["t"] for up in hub.up if up.get("ch") == "a"][-6:] == ["unsub", "sub"] * 3
+
+
+@in_loop
+async def test_a_new_connection_owes_no_answers_of_the_old_one(transport: TransportName) -> None:
+    """The `unsub` is not said again there: the channel was asked for anew, and is wanted."""
+    hub = ScriptedHub(transport)
+    async with hub.connect(channels=["a"]) as stream:
+        wire = await hub.wire()
+        hub.plan["/frames"].append(httpx2.ReadError("x"))
+        leaving = asyncio.create_task(stream.unsubscribe("a"))
+        await hub.until(lambda: "/frames" in hub.asked[-1:])
+        again = asyncio.create_task(stream.subscribe("a"))
+        await asyncio.sleep(0)
+        if transport == "sse":
+            wire.cut()
+        second = await hub.wire()
+        async with asyncio.timeout(10):
+            await asyncio.gather(leaving, again)
+        second.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert [up for up in hub.up if up["t"] == "unsub" and up["conn"] == second.conn] == []
+
+
+@in_loop
 async def test_a_channel_given_up_between_connections_is_not_asked_for_again(transport: TransportName) -> None:
     """And to want what is wanted, or give up what is not, sends nothing."""
     hub = ScriptedHub(transport)
@@ -473,6 +537,53 @@ async def test_a_right_that_ends_is_told_and_the_channel_not_asked_for_again(tra
         wire.cut()
         assert set((await hub.wire()).asked["channels"]) == {"a"}
         assert Unsubscribed("b", "unauthorized") in notices
+
+
+@in_loop
+async def test_a_login_that_ends_is_told_and_no_key_is_asked_for_any_more(transport: TransportName) -> None:
+    """PROTOCOL §4, ``lifetime``: after everything the hub sent was taken."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        wire.msg("a", 1, 1)
+        asked = list(hub.asked)
+        wire.send("bye", reason="lifetime", retry=1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        with pytest.raises(LifetimeError) as caught:
+            await anext(stream)
+        assert (caught.value.code, caught.value.remedy) == ("JB_LIFETIME", "Log in again.")
+        assert stream.status == Status("refused", "JB_LIFETIME", "Log in again.")
+        with pytest.raises(LifetimeError):
+            await stream.publish("a", 2)
+        assert hub.asked == asked
+
+
+def presence(notices: list[Notice]) -> list[tuple[str, str, str]]:
+    return [(type(n).__name__, n.channel, n.subject) for n in notices if isinstance(n, Joined | Left)]
+
+
+@in_loop
+async def test_who_comes_and_goes_is_told_in_turn(transport: TransportName) -> None:
+    """PROTOCOL §5: ``subscribed`` starts the list anew; what says nothing, or nothing new, is not told."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    async with hub.connect(channels=["a"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        for kind, who in (("join", "ada"), ("join", "bob"), ("join", "ada"), ("leave", "eve"), ("leave", "bob")):
+            wire.send(kind, ch="a", subject=who)
+        wire.send("join", ch="a")
+        wire.msg("a", 1, 1)
+        assert await take(stream, 1) == [("a", 1, 1)]
+        assert presence(notices) == [("Joined", "a", "ada"), ("Joined", "a", "bob"), ("Left", "a", "bob")]
+        del notices[:]
+        wire.cut()
+        again = await hub.wire()
+        again.send("join", ch="a", subject="eve")
+        again.msg("a", 2, 2)
+        assert await take(stream, 1) == [("a", 2, 2)]
+        assert presence(notices) == [("Left", "a", "ada"), ("Joined", "a", "eve")]
+        del notices[:]
+        again.send("unsubscribed", ch="a", reason="unauthorized")
+        await hub.until(lambda: presence(notices) == [("Left", "a", "eve")])
 
 
 @in_loop

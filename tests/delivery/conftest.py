@@ -1,6 +1,6 @@
 """How much, and which seed.
 
-``DELIVERY=long`` runs the full counts (``make delivery``, ``make soak``); ``DELIVERY_SEED=…`` draws the faults of an
+``DELIVERY=long`` runs the full counts (``make delivery``); ``DELIVERY_SEED=…`` draws the faults of an
 earlier run again.
 """
 

@@ -147,7 +147,7 @@ async def test_a_key_does_not_outlive_its_session_and_neither_does_the_wire() ->
     await house.run_for(21)
 
     client.check_wire()
-    assert client.of("bye")[0]["reason"] == "key_expired"
+    assert client.of("bye")[0]["reason"] == "lifetime"
     assert client.seen[-1].at_ms <= ends_s * 1_000
 
 

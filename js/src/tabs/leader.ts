@@ -1,6 +1,6 @@
 /** The one client of all tabs: subscribes what any of them wants, and tells all of them what it has verified. */
 import type { Opening } from "../client.ts";
-import type { GapInfo, Position, Publication, Push, SubscribedInfo } from "../types.ts";
+import type { GapInfo, Position, PresenceInfo, Publication, Push, SubscribedInfo } from "../types.ts";
 import { type LeaderSettings, tellError, type Untermed, type UpNote } from "./notes.ts";
 import { isAtOrAfter } from "./reader.ts";
 
@@ -21,6 +21,8 @@ interface Flow {
   position: Position | null;
   /** The furthest known position: where "now" is. */
   newest: Position | null;
+  /** Who is there, for tabs that come later. */
+  members: readonly string[];
   readonly tabs: Set<string>;
   /** Tabs to be told where "now" is, once that is known. */
   readonly waiting: Set<string>;
@@ -66,8 +68,12 @@ export class Leader {
     for (const channel of this.#flows.keys()) {
       if (!Object.hasOwn(wants, channel)) this.#drop(from, channel);
     }
-    for (const [channel, since] of Object.entries(wants)) this.#want(from, channel, since);
-    this.#tellState();
+    this.#tellState(); // first: the tab's application listens from when both this and its places are known
+    for (const [channel, since] of Object.entries(wants)) {
+      // Who joins knows of nobody, also where it has been here before.
+      this.#flows.get(channel)?.tabs.delete(from);
+      this.#want(from, channel, since);
+    }
   }
 
   #left(tab: string): void {
@@ -85,6 +91,7 @@ export class Leader {
     for (const name of ["status", "key", "limits"] as const) push.on(name, () => this.#changed(push));
     push.on("subscribed", (subscribed) => this.#subscribed(subscribed));
     push.on("gap", (gap) => this.#gap(gap));
+    push.on("presence", (info) => this.#presence(info));
     push.on("error", (error) => {
       if (error.code === "JB_CHANNEL_ENDED") this.#end(error.channel ?? "");
       this.#options.tell({ k: "error", to: null, error: tellError(error) });
@@ -112,6 +119,7 @@ export class Leader {
   #want(tab: string, channel: string, since: Position | null): void {
     const flow = this.#flows.get(channel) ?? this.#begin(tab, channel, since);
     if (flow === null) return;
+    const isNew = !flow.tabs.has(tab);
     flow.tabs.add(tab);
     if (since === null) {
       flow.waiting.add(tab);
@@ -122,6 +130,7 @@ export class Leader {
       flow.position = since;
       flow.off = this.#read(channel, since);
     }
+    if (isNew) this.#tellMembers(tab, channel, flow);
   }
 
   #begin(tab: string, channel: string, since: Position | null): Flow | null {
@@ -131,6 +140,7 @@ export class Leader {
         off,
         position: since,
         newest: null,
+        members: [],
         tabs: new Set<string>(),
         waiting: new Set<string>(),
       };
@@ -187,6 +197,19 @@ export class Leader {
     flow.position = gap.position;
     this.#advance(flow, gap.position);
     this.#options.tell({ k: "gap", gap, after });
+  }
+
+  #presence({ channel, kind, subject, members }: PresenceInfo): void {
+    const flow = this.#flows.get(channel);
+    if (flow === undefined) return;
+    flow.members = members;
+    this.#options.tell({ k: "presence", to: null, change: { channel, kind, subject } });
+  }
+
+  #tellMembers(to: string, channel: string, { members }: Flow): void {
+    for (const subject of members) {
+      this.#options.tell({ k: "presence", to, change: { channel, kind: "join", subject } });
+    }
   }
 
   #advance(flow: Flow, position: Position): void {

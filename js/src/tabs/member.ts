@@ -1,11 +1,13 @@
 /** What an application has of the shared client: in each tab the same as `connect` gives, fed by the leader. */
 import type { Runtime } from "../clock.ts";
+import { REMEDIES } from "../codes.ts";
 import { Emitter } from "../emitter.ts";
 import { JitterbugError } from "../errors.ts";
 import { Handlers } from "../handlers.ts";
 import { networkError } from "../http.ts";
 import { Life } from "../life.ts";
 import { assertChannel, assertPosition, assertRoom } from "../options.ts";
+import { Presence } from "../presence.ts";
 import { freshId } from "../signing.ts";
 import type {
   GapInfo,
@@ -34,6 +36,10 @@ interface Asked {
   readonly reject: (error: JitterbugError) => void;
 }
 
+function pausedStatus(): Status {
+  return { state: "reconnecting", code: "JB_PAUSED", remedy: REMEDIES.JB_PAUSED ?? "" };
+}
+
 const NOTHING_KNOWN: State = { status: { state: "connecting" }, key: null, limits: null, transport: null };
 
 /** One tab's client. */
@@ -44,6 +50,7 @@ export class Member implements SharedPush {
     this.#fault(fault, name === "error"),
   );
   readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
+  readonly #presence = new Presence((info) => this.#emitter.emit("presence", info));
   readonly #readers = new Map<string, Reader>();
   readonly #asked = new Map<string, Asked>();
   #seat: Seat | null = null;
@@ -61,7 +68,10 @@ export class Member implements SharedPush {
     }
   }
 
-  /** Takes its place among the tabs; resolves when the leader's stream is live, rejects when the hub refuses it. */
+  /**
+   * Takes its place among the tabs; resolves when the leader's stream is live and each channel stands at a position here
+   * or was refused, whichever leader said so; rejects when the hub refuses the stream.
+   */
   start(): Promise<unknown> {
     new Life({
       events: this.#options.runtime.events,
@@ -107,7 +117,9 @@ export class Member implements SharedPush {
     }
     const remove = this.#handlers.add(channel, handler);
     return () => {
-      if (remove() && this.#readers.delete(channel)) this.#send({ k: "drop", channel });
+      if (!remove() || !this.#readers.delete(channel)) return;
+      this.#send({ k: "drop", channel });
+      this.#presence.anew(channel);
     };
   }
 
@@ -115,7 +127,7 @@ export class Member implements SharedPush {
     return new Promise((resolve, reject) => {
       assertChannel(channel);
       if (this.#term === 0 || this.#seat === null) {
-        throw new JitterbugError("JB_NOT_LIVE", "No stream is open", { remedy: "Wait for the status live." });
+        throw new JitterbugError("JB_NOT_LIVE", "No stream is open");
       }
       const id = freshId();
       try {
@@ -162,7 +174,7 @@ export class Member implements SharedPush {
 
   #putAway(): void {
     this.#stand();
-    this.#show({ ...this.#state, status: { state: "reconnecting", code: "JB_PAUSED" }, transport: null });
+    this.#show({ ...this.#state, status: pausedStatus(), transport: null });
   }
 
   #stand(): void {
@@ -185,6 +197,7 @@ export class Member implements SharedPush {
 
   #join(): void {
     for (const reader of this.#readers.values()) reader.joining();
+    this.#presence.clear(); // the leader tells who is there now
     const wants = Object.fromEntries([...this.#readers].map(([name, { position }]) => [name, position]));
     this.#send({ k: "join", settings: this.#options.settings, wants });
   }
@@ -220,11 +233,16 @@ export class Member implements SharedPush {
       case "state":
         return note.term === this.#term ? this.#stateCame(note.state) : undefined;
       case "now":
-        return this.#readers.get(note.channel)?.now(note.position);
+        this.#readers.get(note.channel)?.now(note.position);
+        return this.#settleOnceOpen();
       case "publication":
         return this.#publication(note.publication);
       case "gap":
         return this.#gap(note.gap, note.after);
+      case "presence":
+        if (note.term === this.#term && this.#readers.has(note.change.channel))
+          this.#presence.take(note.change);
+        return;
       case "error":
         return this.#error(errorOf(note.error));
       case "answer":
@@ -249,9 +267,14 @@ export class Member implements SharedPush {
     // A leader that has just begun is "connecting"; this tab may have been live before.
     const isAgain = this.#everLive && status.state === "connecting";
     this.#show(isAgain ? { ...state, status: { ...status, state: "reconnecting" } } : state);
-    if (status.state !== "live") return;
-    this.#everLive = true;
-    this.#settle.resolve(["", 0]);
+    if (status.state === "live") this.#everLive = true;
+    this.#settleOnceOpen();
+  }
+
+  /** Before a channel stands somewhere, what is published on it is neither delivered nor told as lost. */
+  #settleOnceOpen(): void {
+    const isPlaced = [...this.#readers.values()].every(({ position }) => position !== null);
+    if (this.#state.status.state === "live" && isPlaced) this.#settle.resolve(["", 0]);
   }
 
   #show(state: State): void {
@@ -283,8 +306,12 @@ export class Member implements SharedPush {
 
   /** One that is about a channel concerns the tabs that read it, which do so no more. */
   #error(error: JitterbugError): void {
-    if (error.channel !== null && !this.#readers.delete(error.channel)) return;
+    if (error.channel !== null) {
+      if (!this.#readers.delete(error.channel)) return;
+      this.#presence.anew(error.channel);
+    }
     this.#emitter.emit("error", error);
+    this.#settleOnceOpen();
   }
 
   #answered({ id, answer }: DownNote & { k: "answer" }): void {

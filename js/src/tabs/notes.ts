@@ -3,6 +3,7 @@
  * no key: a script of the same origin could read both anyway, so notes are trusted as the page itself is.
  */
 import { JitterbugError } from "../errors.ts";
+import type { PresenceChange } from "../presence.ts";
 import type {
   ConnectOptions,
   GapInfo,
@@ -51,6 +52,7 @@ export type DownNote = { readonly term: number } & (
   | { readonly k: "publication"; readonly publication: Publication }
   /** `after`: the loss is from this position on; null: not known. */
   | { readonly k: "gap"; readonly gap: GapInfo; readonly after: Position | null }
+  | { readonly k: "presence"; readonly to: string | null; readonly change: PresenceChange }
   | { readonly k: "error"; readonly to: string | null; readonly error: ToldError }
   | {
       readonly k: "answer";
@@ -75,7 +77,7 @@ export interface ToldError {
 /** Takes an error apart. What is no JitterbugError is a fault of this client, and says no more than that. */
 export function tellError(error: unknown): ToldError {
   if (!(error instanceof JitterbugError)) {
-    return { code: "JB_INTERNAL", text: "Internal error", remedy: null, retryAfterMs: null, channel: null };
+    return tellError(new JitterbugError("JB_INTERNAL", "Internal error"));
   }
   const { code, message: text, remedy, retryAfterMs, channel } = error;
   return { code, text, remedy, retryAfterMs, channel };

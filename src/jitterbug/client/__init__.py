@@ -4,7 +4,7 @@ Needs ``httpx2``, and ``websockets`` for a WebSocket: ``pip install "jitterbug-p
 """
 
 from jitterbug.client.client import Stream, connect
-from jitterbug.client.notices import Notice, Paced, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.notices import Joined, Left, Notice, Paced, Rotated, Stats, Status, Unsubscribed
 from jitterbug.client.publisher import Publisher
 from jitterbug.client.refusals import (
     ClosedError,
@@ -13,6 +13,7 @@ from jitterbug.client.refusals import (
     InsecureError,
     InternalError,
     InvalidRequestError,
+    LifetimeError,
     MissingError,
     NetworkError,
     RateLimitedError,
@@ -20,6 +21,7 @@ from jitterbug.client.refusals import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnconfirmedError,
     UnopenedError,
     UnreadableError,
 )
@@ -35,6 +37,9 @@ __all__ = [
     "InsecureError",
     "InternalError",
     "InvalidRequestError",
+    "Joined",
+    "Left",
+    "LifetimeError",
     "MissingError",
     "NetworkError",
     "Notice",
@@ -52,6 +57,7 @@ __all__ = [
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnconfirmedError",
     "UnopenedError",
     "UnreadableError",
     "Unsubscribed",

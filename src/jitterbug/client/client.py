@@ -70,7 +70,8 @@ def connect(
         transport: ``sse`` = the stream, with a request for each frame that goes up; ``websocket`` = one WebSocket for
             both ways; ``auto`` = the stream, and a WebSocket for an hour where a proxy holds the stream back: no
             verified frame within 3 s. A WebSocket needs ``websockets``; without it ``auto`` is ``sse``.
-        on_notice: Told of gaps, refusals, states and pacing. Gaps are logged where it is None.
+        on_notice: Told of gaps, refusals, states, pacing, and of who comes and goes where a channel has presence on.
+            Gaps are logged where it is None.
         open_timeout_s: How long ``async with`` goes on trying, in seconds. None = for ever, 0 = one try of each
             transport to reach the hub.
         skew_ms: Accepted difference between a frame's ``ts`` and the hub's time (R32).
@@ -143,7 +144,7 @@ class Stream(AsyncIterator[Publication]):
         self._reports = Reports(self._upstream, self._link)
         self._intake = Intake(
             clock, self._link, self._inbox, self._rotation, self._reports, self.stats,
-            keys=self._keys.ring, leaving=self._subscriptions.leaving, silence_s=silence_s, notify=self._notify,
+            keys=self._keys.ring, ended=self._subscriptions.ended, silence_s=silence_s, notify=self._notify,
         )  # fmt: skip
         self._loop = Loop(
             openers, self._keys, self._subscriptions, self._intake, self._inbox, self.stats, clock,
@@ -180,7 +181,8 @@ class Stream(AsyncIterator[Publication]):
             CanonicalError: The data is not JSON.
             FrameTooLargeError, TooLargeError: More than a frame may hold, here or at the hub.
             UnauthorizedError, ForbiddenError, InvalidRequestError: Refused.
-            NetworkError: The answer was lost and the session with it: it may or may not have been published.
+            UnconfirmedError: The answer was lost, and not to be had within a minute and the same session: it may or may
+                not have been published.
             JitterbugError: The stream ended for good.
         """
         return await self._upstream.publish(channel, data)

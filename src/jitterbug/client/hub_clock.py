@@ -33,6 +33,15 @@ class HubClock:
         """Milliseconds since a fixed point."""
         return self._clock.monotonic_ns() / 1_000_000
 
+    def stamp(self) -> tuple[float, int]:
+        """This moment, for :meth:`since_ms`."""
+        return self.monotonic_ms(), self._clock.now_ms()
+
+    def since_ms(self, stamp: tuple[float, int]) -> float:
+        """Milliseconds since then, a sleep of the device included: not every monotonic clock counts that."""
+        monotonic_ms, device_ms = stamp
+        return max(self.monotonic_ms() - monotonic_ms, self._clock.now_ms() - device_ms)
+
     def sync(self, server_time_ms: int, sent_ms: float) -> None:
         """Take a measurement.
 

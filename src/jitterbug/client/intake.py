@@ -10,6 +10,7 @@ from jitterbug.client.hub_clock import HubClock
 from jitterbug.client.inbox import Inbox
 from jitterbug.client.link import STRICT_FRAME_BYTES, Link
 from jitterbug.client.notices import Notice, Rotated, Stats, Status, Unsubscribed
+from jitterbug.client.presence import Presence
 from jitterbug.client.refusals import NetworkError, UnreadableError
 from jitterbug.client.reports import Reports
 from jitterbug.client.resume import Step
@@ -29,7 +30,7 @@ class Intake:
     """
 
     __slots__ = (
-        "_clock", "_hello_by", "_inbox", "_kid", "_known", "_leaving", "_link", "_notify", "_reports",
+        "_clock", "_ended", "_hello_by", "_inbox", "_kid", "_known", "_link", "_notify", "_presence", "_reports",
         "_rotation", "_silence_s", "_stats", "_wire", "live_since_ms",
     )  # fmt: skip
 
@@ -43,7 +44,7 @@ class Intake:
         stats: Stats,
         *,
         keys: KeyLookup,
-        leaving: set[str],
+        ended: Callable[[str], bool],
         silence_s: float,
         notify: Callable[[Notice], None],
     ) -> None:
@@ -57,7 +58,7 @@ class Intake:
             reports: Told of refusals and holes.
             stats: Counted in.
             keys: This client's.
-            leaving: Channels this side has given up and the hub may still send.
+            ended: Told of each ``unsubscribed``; True = it is news to this side.
             silence_s: Without a good frame for this long the connection is dead.
             notify: Told of everything else.
         """
@@ -70,7 +71,8 @@ class Intake:
         self._known = keys
         self._silence_s = silence_s
         self._notify = notify
-        self._leaving = leaving
+        self._ended = ended
+        self._presence = Presence(notify)
         self._kid = ""
         self._wire: Wire | None = None
         self._hello_by: asyncio.Timeout | None = None
@@ -125,8 +127,7 @@ class Intake:
     def _take(self, receiver: Receiver, item: Event) -> Step | None:
         match item:
             case Publication():
-                if item.channel not in self._leaving:
-                    self._inbox.put(item)
+                self._inbox.put(item)
                 return resume.BEHIND if self._inbox.is_full else None
             case Gap():
                 self._stats.gaps += 1
@@ -151,9 +152,12 @@ class Intake:
             case Down.BYE:
                 return resume.after_bye(payload, self._live_ms())
             case Down.SUBSCRIBED:
+                self._presence.anew(str(payload.get("ch")))
                 self._link.tell()
+            case Down.JOIN | Down.LEAVE:
+                self._presence.take(kind, payload)
             case Down.UNSUBSCRIBED:
-                self._unsubscribed(receiver, payload)
+                self._unsubscribed(payload)
             case Down.ACK | Down.ERR:
                 return self._answered(payload, refused=kind is Down.ERR)
             case _:
@@ -192,15 +196,12 @@ class Intake:
         self._notify(Rotated(kid))
         return None
 
-    def _unsubscribed(self, receiver: Receiver, payload: dict[str, Any]) -> None:
+    def _unsubscribed(self, payload: dict[str, Any]) -> None:
         channel = payload.get("ch")
         if not isinstance(channel, str):
             return
-        receiver.positions.pop(channel, None)
-        self._link.channels.discard(channel)
-        if channel in self._leaving:
-            self._leaving.discard(channel)
-        else:
+        self._presence.anew(channel)
+        if self._ended(channel):
             self._notify(Unsubscribed(channel, str(payload.get("reason"))))
         self._link.tell()
 

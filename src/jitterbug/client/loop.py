@@ -17,6 +17,7 @@ from jitterbug.client.resume import Step
 from jitterbug.client.subscriptions import Subscriptions
 from jitterbug.client.wire import Opener, TransportName
 from jitterbug.errors import JitterbugError
+from jitterbug.protocol.remedies import REMEDIES
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.session import Receiver
 
@@ -115,7 +116,13 @@ class Loop:
         """Open the transport whose turn it is, and read it to its end."""
         name, patience_ms = self._choice.next(self._clock.monotonic_ms())
         positions = self._subscriptions.positions
-        receiver = Receiver(self._keys.ring, positions, skew_ms=self._skew_ms, replay=self._replay)
+        receiver = Receiver(
+            self._keys.ring,
+            positions,
+            skew_ms=self._skew_ms,
+            replay=self._replay,
+            leaving=self._subscriptions.leaving,
+        )
         try:
             async with (
                 asyncio.timeout(patience_ms / 1_000 if patience_ms else None) as hello_by,
@@ -144,7 +151,7 @@ class Loop:
         if step.wait == "none":
             return
         wait_ms = step.asked_ms if step.wait == "exact" else self._backoff.at_least_ms(step.asked_ms)
-        remedy = step.error.remedy if step.error else ""
+        remedy = step.error.remedy if step.error else REMEDIES[step.code]
         self._notify(Status("waiting", step.code, remedy, wait_ms / 1_000))
         await asyncio.sleep(wait_ms / 1_000)
 

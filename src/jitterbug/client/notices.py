@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jitterbug.protocol.codes import Refusal
+from jitterbug.protocol.remedies import REMEDIES
 from jitterbug.protocol.session import Gap
 from jitterbug.protocol.verifying import Refused
 
@@ -19,7 +20,7 @@ class Status:
         state: ``connecting`` = opening a stream; ``live`` = verified frames arrive; ``waiting`` = will try again;
             ``refused`` = the hub said no for good; ``closed`` = closed on this side.
         code: Why it is not live, such as ``JB_NETWORK``; empty when there is nothing to say.
-        remedy: What to do about it; may be empty.
+        remedy: What to do about it; empty where ``code`` is.
         retry_in_s: Seconds until the next try; 0 unless ``waiting``.
     """
 
@@ -34,6 +35,8 @@ class Paced:
     """A publication waits this many seconds because the hub limits the rate. It is sent again, not lost (R54)."""
 
     wait_s: float
+    code: ClassVar[str] = "JB_PACED"
+    remedy: ClassVar[str] = REMEDIES["JB_PACED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,24 @@ class Unsubscribed:
 
     channel: str
     reason: str
+    code: ClassVar[str] = "JB_CHANNEL_ENDED"
+    remedy: ClassVar[str] = REMEDIES["JB_CHANNEL_ENDED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A subject came to a channel that has presence on, or was there already when this side came."""
+
+    channel: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A subject that had joined is there no more. After a break all leave, and those who are there join."""
+
+    channel: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +72,7 @@ class Rotated:
     kid: str
 
 
-Notice = Gap | Paced | Refused | Rotated | Status | Unsubscribed
+Notice = Gap | Joined | Left | Paced | Refused | Rotated | Status | Unsubscribed
 """A gap comes in its place between publications; everything else as soon as it happens."""
 
 

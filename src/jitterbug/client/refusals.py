@@ -38,10 +38,21 @@ class UnopenedError(NetworkError):
         super().__init__("The WebSocket was not opened.", sent=False)
 
 
+class UnconfirmedError(NetworkError):
+    """A publication was sent, its answer was lost, and to send it again could be to publish it twice."""
+
+    code = "JB_UNCONFIRMED"
+    remedy = "Look whether it is in the channel before you publish it again."
+
+    def __init__(self) -> None:
+        super().__init__("It is not known whether this was published.", sent=True)
+
+
 class MissingError(JitterbugError):
     """A library that an option needs is not installed."""
 
     code = "JB_MISSING"
+    remedy = "Install jitterbug-push[client]."
 
 
 class HubError(JitterbugError):
@@ -54,6 +65,7 @@ class HubError(JitterbugError):
 
     code = "JB_REFUSED"
     text = "The hub refused."
+    remedy = "Look for the request id in the hub's log."
 
     def __init__(self, *, retry_after_s: int = 0, request_id: str | None = None) -> None:
         super().__init__(self.text)
@@ -66,6 +78,14 @@ class RevokedError(HubError):
 
     code = "JB_REVOKED"
     text = "The hub ended this session."
+    remedy = "Log in again."
+
+
+class LifetimeError(HubError):
+    """The session came to the end it was given (``bye`` ``lifetime``)."""
+
+    code = "JB_LIFETIME"
+    text = "This session is over."
     remedy = "Log in again."
 
 
@@ -137,12 +157,14 @@ class InsecureError(JitterbugError):
     """Keys would cross a network in the clear (R5, R49)."""
 
     code = "JB_INSECURE"
+    remedy = "Use https://."
 
 
 class ClosedError(JitterbugError):
     """The stream was closed on this side."""
 
     code = "JB_CLOSED"
+    remedy = "Open a stream again."
 
 
 _BY_STATUS: Final[Mapping[int, type[HubError]]] = {

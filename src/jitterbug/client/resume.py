@@ -76,6 +76,8 @@ def after_bye(payload: Mapping[str, Any], live_ms: float) -> Step:
     step = Step(_BYE_CODES[ByeReason(reason)])
     if reason == ByeReason.REVOKED:
         return replace(step, stop=True, error=refusals.RevokedError())
+    if reason == ByeReason.LIFETIME:  # no key can be had any more, so none is asked for
+        return replace(step, stop=True, error=refusals.LifetimeError())
     if reason == ByeReason.KEY_EXPIRED:
         return replace(step, another_key=True, wait="none" if live_ms >= SPIN_MS else "backoff")
     if type(retry_ms) is int and 0 < retry_ms <= _MAX_RETRY_MS:

@@ -1,9 +1,10 @@
 """Frames from here to the hub: signed, sized, paced, sent by the wire that is open (PROTOCOL §4, §5)."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jitterbug.client.backoff import Backoff
 from jitterbug.client.hub_clock import HubClock
@@ -17,6 +18,7 @@ from jitterbug.client.refusals import (
     RateLimitedError,
     UnauthorizedError,
     UnavailableError,
+    UnconfirmedError,
     UnreadableError,
 )
 from jitterbug.errors import FrameTooLargeError
@@ -25,6 +27,8 @@ from jitterbug.protocol.codes import Up
 from jitterbug.protocol.position import Position
 
 _ID_BYTES: Final = 9
+UNCONFIRMED_MS: Final = 60_000
+"""How long a lost answer is asked for again: a fifth of the time for which a hub remembers ids by default."""
 _LEAST_PACE_S: Final = 0.05
 """However little the hub asks for, being limited costs this long."""
 
@@ -32,6 +36,18 @@ _LEAST_PACE_S: Final = 0.05
 def new_id() -> str:
     """A name for one request, 12 random characters."""
     return secrets.token_urlsafe(_ID_BYTES)
+
+
+class _Lost(NamedTuple):
+    """A frame whose answer was lost.
+
+    Attributes:
+        session: In which it was sent first.
+        at: When, a stamp of the clock; None = it may be repeated for as long as the session lasts.
+    """
+
+    session: int
+    at: tuple[float, int] | None
 
 
 class Upstream:
@@ -85,7 +101,8 @@ class Upstream:
 
         Raises:
             HubError: Refused for another reason.
-            NetworkError: The answer was lost and the session with it, so it may or may not have been published.
+            UnconfirmedError: The answer was lost, and not to be had within a minute and the same session: it may or may
+                not have been published.
             JitterbugError: The stream ended for good, or see :meth:`send`.
         """
         canonical.encode(data)  # before any waiting
@@ -102,26 +119,31 @@ class Upstream:
         async with self._subscribing:
             await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
 
-    async def unsubscribe(self, channel: str) -> None:
-        """Take a channel off the open connection. Raises as :meth:`publish` does."""
+    async def unsubscribe(self, channel: str, conn: str) -> None:
+        """Take a channel off this connection; its end does the same. Raises as :meth:`publish` does."""
         async with self._subscribing:
-            await self._call({"t": Up.UNSUB.value, "ch": channel})
+            await self._call({"t": Up.UNSUB.value, "ch": channel}, only_on=conn)
 
-    async def _call(self, payload: dict[str, Any], may_go: Callable[[], bool] = lambda: True) -> dict[str, Any]:
+    async def _call(
+        self, payload: dict[str, Any], may_go: Callable[[], bool] = lambda: True, only_on: str | None = None
+    ) -> dict[str, Any]:
         """Send over an open connection, once it may go there, until it is answered.
 
         The id stays the same: the hub does once what one session asks for twice under one id, so a lost answer can be
-        asked for again. In another session it could be done twice, so there it is given up.
+        asked for again. In another session, or once the hub has forgotten the id with its history, it could be done
+        twice, so there it is given up.
         """
         members = {name: value for name, value in payload.items() if value is not None or name == "data"}
         members["id"] = new_id()
-        lost: NetworkError | None = None
-        lost_in = 0
+        lost: _Lost | None = None
         while True:
-            await self._link.until(lambda: self._link.is_open and may_go())
+            await self._until_open(may_go, lost)
             conn, session = self._link.conn, self._keys.sessions
-            if lost is not None and session != lost_in:
-                raise lost
+            if only_on is not None and conn != only_on:
+                return {}
+            if lost is not None and (session != lost.session or self._left_s(lost) <= 0):
+                raise UnconfirmedError
+            sent = _Lost(session, self._clock.stamp() if payload["t"] == Up.PUB else None)
             try:
                 answer = await self.send({**members, "conn": conn})
             except RateLimitedError as error:
@@ -130,7 +152,7 @@ class Upstream:
                 await self._pause(error.retry_after_s)
             except NetworkError as error:
                 if error.sent:
-                    lost, lost_in = error, session
+                    lost = lost or sent
                 await self._pause(0)
             except (UnauthorizedError, InvalidRequestError):
                 # The hub does not know a connection that ended meanwhile: the next one may do.
@@ -139,6 +161,17 @@ class Upstream:
             else:
                 self._backoff.reset()
                 return answer
+
+    async def _until_open(self, may_go: Callable[[], bool], lost: _Lost | None) -> None:
+        """Wait for a connection, and no longer than a lost answer may be asked for. Raises UnconfirmedError."""
+        try:
+            async with asyncio.timeout(self._left_s(lost) if lost is not None and lost.at is not None else None):
+                await self._link.until(lambda: self._link.is_open and may_go())
+        except TimeoutError:
+            raise UnconfirmedError from None
+
+    def _left_s(self, lost: _Lost) -> float:
+        return math.inf if lost.at is None else (UNCONFIRMED_MS - self._clock.since_ms(lost.at)) / 1_000
 
     async def _pause(self, asked_s: float, *, paced: bool = False) -> None:
         wait_s = max(asked_s, _LEAST_PACE_S) if paced else self._backoff.at_least_ms(asked_s * 1_000) / 1_000

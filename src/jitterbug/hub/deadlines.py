@@ -49,9 +49,10 @@ class Deadlines:
         left_ms = connection.key_expires_at_ms - moment.now_ms
         if left_ms <= self._end_ms:
             hub.tell(FactCode.KEY_EXPIRED, connection)
-            hub.bye(connection, ByeReason.KEY_EXPIRED)
+            hub.bye(connection, ByeReason.LIFETIME if _ends_with_session(connection) else ByeReason.KEY_EXPIRED)
         else:
-            if left_ms <= self._hint_ms and not connection.rekey_hinted:
+            hints = left_ms <= self._hint_ms and not connection.rekey_hinted
+            if hints and not _ends_with_session(connection):
                 connection.rekey_hinted = True
                 connection.control(Down.REKEY, by=connection.key_expires_at_ms - self._end_ms)
                 hub.wake(connection)
@@ -63,3 +64,9 @@ class Deadlines:
         mark_ms = self._end_ms if left_ms <= self._hint_ms else self._hint_ms
         key_ns = moment.now_ns + max(0, left_ms - mark_ms) * _NS_PER_MS
         return min(connection.heartbeat_at_ns, key_ns, moment.now_ns + self._look_ns)
+
+
+def _ends_with_session(connection: Connection) -> bool:
+    """Whether the key ends because the session does: then no other can be had. Keys are cut to whole milliseconds."""
+    expires_at = connection.session.expires_at
+    return expires_at is not None and expires_at * 1_000 < connection.key_expires_at_ms + 1

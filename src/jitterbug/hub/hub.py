@@ -20,7 +20,7 @@ from jitterbug.hub.fan_out import FanOut
 from jitterbug.hub.policy import Policy, Rule
 from jitterbug.hub.presence import Presence
 from jitterbug.hub.publish import prepare
-from jitterbug.hub.sessions import Revocations, Session
+from jitterbug.hub.sessions import Changes, Revocations, Session
 from jitterbug.hub.sink import Sink
 from jitterbug.hub.standing_rights import StandingRights
 from jitterbug.hub.subscriptions import Subscriptions
@@ -84,6 +84,7 @@ class Hub:
         self._sent_before = 0
         self._key_ttl_ms = int(config.key_ttl_s * 1_000)
         self._revoked = Revocations(self._key_ttl_ms + config.skew_ms)
+        self._changes = Changes(self._key_ttl_ms + config.skew_ms)
         self._by_conn: dict[str, Connection] = {}
         self._by_session: dict[str, dict[str, Connection]] = {}
         self._tick = Tick(clock, config.tick_ms, Deadlines(self), self._step)
@@ -169,7 +170,9 @@ class Hub:
 
         Between the checks of the request and this call its peer may have kept the server waiting for any time: what
         was ended meanwhile ends here, with ``bye``, before anything is delivered (PROTOCOL §2, §5).
+        Its session is the newest known: its rights may have changed in that time, too.
         """
+        session = self.newest(session)
         now_ns = self.clock.monotonic_ns()
         conn = base64.encode_url(os.urandom(_CONN_BYTES))
         signer = FrameSigner(kid, key.mac)
@@ -229,7 +232,7 @@ class Hub:
         return len(self._by_session)
 
     def activity(self) -> dict[str, int]:
-        """Source of ``$sys/activity``: counts, no identities (O31)."""
+        """Source of ``$sys/activity``: counts, no identities (O31). ``users`` are those of presence."""
         return {
             "channels": sum(not is_reserved(channel) for channel in self.channels),
             "connections": self.connection_count,
@@ -305,7 +308,22 @@ class Hub:
             session_id: Whose wires.
             session: What the login has become, with the same id; None = as it was, the rule has changed.
         """
+        if session is not None:
+            self._changes.add(session, self.clock.now_ms())
         await self._subscriptions.reauthorize(session_id, session)
+
+    def newest(self, session: Session) -> Session:
+        """What a login has become by :meth:`reauthorize`, however long ago its request was resolved."""
+        return self._changes.newest(session, self.clock.now_ms())
+
+    async def renew(self, connection: Connection, session: Session) -> None:
+        """Take over what a login is now on one of its wires, and end there what it may not read any more.
+
+        Args:
+            connection: The wire.
+            session: As its application resolves it now, with the same id.
+        """
+        await self._subscriptions.renew(connection, self.newest(session))
 
     def _step(self, now_ns: int) -> None:
         self.emitters.run_due(now_ns)

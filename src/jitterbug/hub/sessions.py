@@ -38,6 +38,39 @@ class Session:
         return session_hash(self.id)
 
 
+class Changes:
+    """What logins have become. A request may have resolved its session before the change, and be served after it.
+
+    Bounded by time, as :class:`Revocations` is: kept until no key that was issued before the change could live.
+    """
+
+    __slots__ = ("_keep_ms", "_kept")
+
+    def __init__(self, keep_ms: int) -> None:
+        """Args: keep_ms: longest life of a key plus the skew, milliseconds."""
+        self._keep_ms = keep_ms
+        self._kept: dict[str, tuple[int, Session]] = {}
+
+    def add(self, session: Session, now_ms: int) -> None:
+        """Take a session over any of the same id that was resolved elsewhere."""
+        self._forget(now_ms)
+        self._kept.pop(session.id, None)
+        self._kept[session.id] = (now_ms + self._keep_ms, session)
+
+    def newest(self, session: Session, now_ms: int) -> Session:
+        """What this session has become; itself where nothing is known."""
+        self._forget(now_ms)
+        kept = self._kept.get(session.id)
+        return session if kept is None else kept[1]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _forget(self, now_ms: int) -> None:
+        while self._kept and (first := next(iter(self._kept.items())))[1][0] < now_ms:
+            del self._kept[first[0]]
+
+
 class Revocations:
     """Sessions that ended before their keys did: kept until no key of theirs could live, 100,000 of them at most.
 

@@ -61,14 +61,34 @@ class Subscriptions:
             session_id: Whose wires.
             session: What the login has become, with the same id; None = as it was, the rule has changed.
         """
-        for connection in self._hub.connections_of(session_id):
-            connection.session = session or connection.session
-            connection.rights += 1
-            for channel in [*connection.places, *connection.joining]:
-                allowed = await self._may_read(connection, channel)
-                if not allowed and (channel in connection.places or channel in connection.joining):
-                    self._hub.tell(FactCode.SUBSCRIBE_REFUSED, connection, "changed", channel)
-                    self.unsubscribe(connection, channel, ErrorCode.UNAUTHORIZED.value)
+        connections = self._hub.connections_of(session_id)
+        for connection in connections:  # all of them first: while a rule is asked, another wire may subscribe
+            self._change(connection, session or connection.session)
+        for connection in connections:
+            await self._review(connection)
+
+    async def renew(self, connection: Connection, session: Session) -> None:
+        """Take over what a login is now on one wire; the rule is asked again where that differs from what it was."""
+        known = connection.session
+        if session is known or (session == known and session.data == known.data):
+            return
+        self._change(connection, session)
+        await self._review(connection)
+
+    @staticmethod
+    def _change(connection: Connection, session: Session) -> None:
+        connection.session = session
+        connection.rights += 1
+        if session.expires_at is not None and session.expires_at * 1_000 < connection.key_expires_at_ms:
+            # Nothing is signed past the end of the session, which may have come nearer.
+            connection.key_expires_at_ms = int(session.expires_at * 1_000)
+
+    async def _review(self, connection: Connection) -> None:
+        for channel in [*connection.places, *connection.joining]:
+            allowed = await self._may_read(connection, channel)
+            if not allowed and (channel in connection.places or channel in connection.joining):
+                self._hub.tell(FactCode.SUBSCRIBE_REFUSED, connection, "changed", channel)
+                self.unsubscribe(connection, channel, ErrorCode.UNAUTHORIZED.value)
 
     async def _join(self, connection: Connection, channel: str, since: Position | None) -> None:
         waiting = connection.joining[channel] = self._hub.channels.begin(channel, connection)

@@ -192,6 +192,9 @@ class Upstream:
             return Outcome(ErrorCode.INVALID)
         if connection is None:
             return Outcome(ErrorCode.UNAUTHORIZED, frame_id)
+        if kind == Up.CONFIRM:
+            # The one request that a stream's client makes for as long as it lives: a good moment to look at its login.
+            await self._hub.renew(connection, session)
         return await self._actions[Up(str(kind))](connection, frame, frame_id)
 
     async def _sub(self, connection: Connection, frame: Authentic, frame_id: str | None) -> Outcome:

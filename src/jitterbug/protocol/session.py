@@ -11,16 +11,20 @@ After the checks of :mod:`jitterbug.protocol.verifying`, in this order:
 So an application sees each publication once and in order, or an explicit :class:`Gap`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from jitterbug.protocol.codes import Down, GapReason, Refusal
 from jitterbug.protocol.position import Position
+from jitterbug.protocol.remedies import REMEDIES
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.verifying import Authentic, KeyLookup, Refused, authenticate
 
 LARGEST_FRAME_BYTES: Final = 16_384
 """Accepted until ``hello`` says what the hub's limit is: the larger of the two profiles."""
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,16 @@ class Gap:
     channel: str
     position: Position
     reason: str
+
+    @property
+    def code(self) -> str:
+        """Stable: ``JB_GAP_OVERFLOW``, ``JB_GAP_EXPIRED`` or ``JB_GAP_EPOCH``."""
+        return f"JB_GAP_{self.reason.upper()}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return REMEDIES.get(self.code, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,8 @@ class Receiver:
     """
 
     __slots__ = (
-        "_keys", "_last_seq", "_max_frame_bytes", "_replay", "_skew_ms", "conn", "duplicates", "positions",
+        "_keys", "_last_seq", "_leaving", "_max_frame_bytes", "_replay", "_skew_ms", "conn", "duplicates",
+        "positions",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +104,7 @@ class Receiver:
         *,
         skew_ms: int = 5_000,
         replay: ReplayWindow | None = None,
+        leaving: Mapping[str, int] = _NONE,
     ) -> None:
         """Start before ``hello``.
 
@@ -97,12 +113,14 @@ class Receiver:
             positions: Channels asked for, with the place after which to go on; None = from now.
             skew_ms: Accepted clock difference, milliseconds.
             replay: Shared by successive connections under one key; None = one of its own.
+            leaving: Channels, as they are now, of which nothing counts: so many ``unsubscribed`` are still to come.
         """
         self._keys = keys
         self._skew_ms = skew_ms
         self._replay = replay if replay is not None else ReplayWindow(2 * skew_ms)
         self._max_frame_bytes = LARGEST_FRAME_BYTES
         self._last_seq = 0
+        self._leaving = leaving
         self.conn: str | None = None
         self.positions = positions
         self.duplicates = 0
@@ -153,11 +171,15 @@ class Receiver:
             if isinstance(limits, dict) and type(limits.get("frame")) is int:
                 self._max_frame_bytes = limits["frame"]
             return [Control(kind, payload)]
+        if kind in {Down.JOIN, Down.LEAVE} and self._leaving.get(str(payload.get("ch")), 0) > 0:
+            return []
         if kind not in {Down.MSG, Down.GAP, Down.SUBSCRIBED}:
             return [Control(kind, payload)]
         channel, position = payload.get("ch"), Position.from_json(payload.get("pos"))
         if not isinstance(channel, str) or position is None:
             return [Refused(Refusal.TYPE, frame.kid)]
+        if self._leaving.get(channel, 0) > 0:
+            return []  # of a subscription given up, whether or not there is another by now
         if kind is Down.MSG:
             return self._publication(channel, position, payload, frame.ts)
         if kind is Down.GAP:

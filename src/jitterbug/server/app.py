@@ -284,12 +284,16 @@ class Jitterbug:
     async def reauthorize(self, session: Session | str) -> None:
         """Ask the rule again for all that a login reads: call it when its rights change.
 
-        What it may not read any more ends with ``unsubscribed``; the rest goes on without a break.
+        What it may not read any more ends with ``unsubscribed``; the rest goes on without a break. A session given here
+        counts, on this node, for what is opened within the life of a key, whatever a request that was under way had
+        resolved: call this at every change, also where rights are added.
 
         Args:
             session: What the login has become, under the same id; or its id alone, where the rule looks rights up.
         """
         if isinstance(session, Session):
+            if self.own_sessions is not None:
+                self.own_sessions.change(session)
             await self.hub.reauthorize(session.id, session)
         else:
             await self.hub.reauthorize(session)

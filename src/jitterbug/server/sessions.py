@@ -105,6 +105,12 @@ class OwnSessions:
             self.end(next(iter(self._sessions.values())).session)
         return session
 
+    def change(self, session: Session) -> None:
+        """Replace a login by what it has become. An id that is not here is ignored."""
+        entry = self._sessions.get(session.id)
+        if entry is not None:
+            entry.session = session
+
     def end(self, session: Session) -> None:
         """Log out. An id that is not here is ignored."""
         entry = self._sessions.pop(session.id, None)
