@@ -5,6 +5,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
+# As many processes as cores, up to four: most tests wait for servers and browsers rather than compute.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
+PARALLEL = -n $(WORKERS) --dist loadfile
 MUTATION_ARGS ?=
 TIMING_ARGS ?=
 BENCH ?=
@@ -20,7 +23,7 @@ demo: setup ## development hub with the live page at http://127.0.0.1:8440
 test: test-js test-py ## everything, in real Chromium too
 
 test-py: setup browser
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-js: setup
 	cd js && npm test --silent
@@ -42,7 +45,7 @@ format: setup ## put the code into its standard form
 requirements: setup browser ## table: requirement, its tests, their result; fails on a gap
 	@mkdir -p .make
 	-cd js && npx vitest run --silent --reporter=json --outputFile=../.make/vitest.json
-	-$(PY) -m pytest -q -o junit_family=xunit1 --junitxml=.make/pytest.xml
+	-$(PY) -m pytest $(PARALLEL) -q -o junit_family=xunit1 --junitxml=.make/pytest.xml
 	$(PY) scripts/requirements.py --junit .make/pytest.xml --vitest .make/vitest.json
 
 compliance: setup ## docs/compliance.md from the results of the last `make requirements`

@@ -75,7 +75,15 @@ def test_an_edited_frame_is_a_frame_or_none_but_never_an_error(at: int, new: byt
     assert frame is None or isinstance(frame, UnverifiedFrame)
 
 
-@pytest.mark.parametrize(("member", "value"), [(member, value) for member, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    # The signature is another one in each process; the names of tests are not.
+    [
+        pytest.param(member, values[at], id=f"{member}-{at}")
+        for member, values in WRONG.items()
+        for at in range(len(values))
+    ],
+)
 def test_a_member_of_another_form_is_refused_o8(member: str, value: Any) -> None:
     assert parse_unverified(text_of(**{member: value})) is None
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jitterbug.protocol import sse
 from jitterbug.server.sinks import AsgiSink, TransportSink
-from jitterbug.server.socket_sinks import AsgiSocketSink, SocketTransport, TransportSocketSink
+from jitterbug.server.socket_sinks import AsgiSocketSink, TransportSocketSink
 
 FRAMES = st.binary(min_size=2, max_size=70_000).map(lambda data: data.replace(b"\n", b"-").replace(b"\r", b"-"))
 CURSORS = st.none() | st.from_regex(rb"[A-Za-z0-9._~-]{1,128}", fullmatch=True)
@@ -35,7 +35,7 @@ def test_an_event_through_the_server_is_the_protocols_event(frame: bytes, cursor
 @given(FRAMES, CURSORS)
 def test_a_frame_over_websocket_is_one_unmasked_text_message(frame: bytes, cursor: bytes | None) -> None:
     """RFC 6455 §5.2; through another server it is a line, since a frame is one line of JSON."""
-    direct, gathered = TransportSocketSink(cast(SocketTransport, None)), AsgiSocketSink()
+    direct, gathered = TransportSocketSink(_NOWHERE, lambda _code: None), AsgiSocketSink()
     message = direct.before(len(frame), cursor) + frame + direct.after
     length = message[1]
     at = {126: 4, 127: 10}.get(length, 2)

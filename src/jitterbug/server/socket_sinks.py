@@ -1,8 +1,9 @@
 """Two ends of a WebSocket: straight into the transport, and through ASGI ``send``; as :mod:`jitterbug.server.sinks`."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from starlette.types import Scope, Send
 
@@ -24,26 +25,6 @@ _CODES: Final[Mapping[ByeReason | None, int]] = {
 """Every other end is a going away (PROTOCOL §5, RFC 6455 §7.4.1)."""
 
 
-class SocketTransport(Protocol):
-    """What the extension offers once the handshake was accepted."""
-
-    def write(self, data: bytes) -> None:
-        """Write WebSocket frames that are complete."""
-        ...
-
-    def get_write_buffer_size(self) -> int:
-        """Bytes not yet taken by the kernel."""
-        ...
-
-    def close(self, code: int) -> None:
-        """Send a close frame and close once everything is out."""
-        ...
-
-    def abort(self) -> None:
-        """Close the connection now."""
-        ...
-
-
 @lru_cache(maxsize=2_048)
 def text_head(length_bytes: int, _cursor: bytes | None = None) -> bytes:
     """The head of an unmasked text frame in one piece (RFC 6455 §5.2). Cursors are for streams."""
@@ -55,33 +36,39 @@ def text_head(length_bytes: int, _cursor: bytes | None = None) -> bytes:
 
 
 class TransportSocketSink:
-    """Writes straight to the transport, whatever is due in one piece.
+    """Writes straight to the transport, whatever is due in one piece. One object, as the sink of a stream is.
 
     Attributes:
         close_code: With which to end; None = the one of the reason.
+        is_open: No close frame has been sent: nothing may follow one (RFC 6455 §5.5.1).
     """
 
-    __slots__ = ("_transport", "close_code")
+    __slots__ = ("_close", "_transport", "close_code", "is_open")
 
-    def __init__(self, transport: SocketTransport) -> None:
+    def __init__(self, transport: asyncio.Transport, close: Callable[[int], None]) -> None:
+        """Args: close: sends a close frame with this code and closes once everything is out."""
         self._transport = transport
+        self._close = close
         self.close_code: int | None = None
-
-    def write(self, data: bytes) -> None:
-        """See :class:`jitterbug.hub.sink.Sink`."""
-        self._transport.write(data)
-
-    def pending_bytes(self) -> int:
-        """See :class:`jitterbug.hub.sink.Sink`."""
-        return self._transport.get_write_buffer_size()
+        self.is_open = True
 
     after: ClassVar[bytes] = b""
 
     before = staticmethod(text_head)
 
+    def write(self, data: bytes) -> None:
+        """See :class:`jitterbug.hub.sink.Sink`. Messages that are complete."""
+        transport = self._transport
+        if self.is_open and not transport.is_closing():
+            transport.write(data)
+
+    def pending_bytes(self) -> int:
+        """See :class:`jitterbug.hub.sink.Sink`."""
+        return self._transport.get_write_buffer_size()
+
     def end(self, reason: ByeReason | None) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
-        self._transport.close(self.close_code or _CODES.get(reason, GOING_AWAY))
+        self._close(self.close_code or _CODES.get(reason, GOING_AWAY))
 
     def abort(self) -> None:
         """See :class:`jitterbug.hub.sink.Sink`."""
@@ -124,8 +111,8 @@ class AsgiSocketSink(AsgiSink):
         await send({"type": "websocket.close", "code": code, "reason": ""})
 
 
-def socket_transport_of(scope: Scope) -> SocketTransport | None:
-    """The transport the server offers for this WebSocket; None under other servers."""
+def offered_socket(scope: Scope) -> TransportSocketSink | None:
+    """The sink that the server offers for this WebSocket; None under other servers."""
     extensions = scope.get("extensions") or {}
-    transport: SocketTransport | None = extensions.get(EXTENSION)
-    return transport
+    sink: TransportSocketSink | None = extensions.get(EXTENSION)
+    return sink

@@ -21,7 +21,7 @@ from jitterbug.server.socket_sinks import (
     UNSUPPORTED_DATA,
     AsgiSocketSink,
     TransportSocketSink,
-    socket_transport_of,
+    offered_socket,
 )
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class WebSocket:
             await self._run(scope, receive, send, opening, request_id)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, opening: Opening, request_id: str) -> None:
-        transport = socket_transport_of(scope)
-        sink = TransportSocketSink(transport) if transport is not None else AsgiSocketSink()
+        sink = offered_socket(scope) or AsgiSocketSink()
         with self._gate.opened(opening, sink) as connection:
             listening = _Listening(self._push, connection, sink, request_id)
             await self._gate.subscribe(connection, opening.channels)

@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import LoggerLike
 
 from jitterbug.server.answers import common_headers
-from jitterbug.server.socket_sinks import EXTENSION
+from jitterbug.server.socket_sinks import EXTENSION, TransportSocketSink
 from jitterbug.server.uvicorn.http import TAKE_TIMEOUT_S
 
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -93,33 +93,6 @@ class _Calm(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-class _DirectSocket:
-    """Implements :class:`jitterbug.server.socket_sinks.SocketTransport` over a uvicorn connection."""
-
-    __slots__ = ("_protocol",)
-
-    def __init__(self, protocol: "PushWebSocket") -> None:
-        self._protocol = protocol
-
-    def get_write_buffer_size(self) -> int:
-        """Bytes not yet taken by the kernel."""
-        return self._protocol.transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """Write frames of RFC 6455 that are complete."""
-        protocol = self._protocol
-        if not protocol.close_sent and not protocol.transport.is_closing():
-            protocol.transport.write(data)
-
-    def close(self, code: int) -> None:
-        """Say so and close, with the peer's answer or soon."""
-        self._protocol.close(code)
-
-    def abort(self) -> None:
-        """Close now."""
-        self._protocol.transport.abort()
-
-
 class PushWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with the transport on offer.
 
@@ -130,6 +103,7 @@ class PushWebSocket(WebSocketsSansIOProtocol):
     is_production = False
     conn: _Core
     _take_timer: asyncio.TimerHandle | None = None
+    _direct: TransportSocketSink | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -145,7 +119,19 @@ class PushWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = _DirectSocket(self)
+            extensions[EXTENSION] = self._direct = TransportSocketSink(self.transport, self.close)
+
+    @property
+    def close_sent(self) -> bool:
+        """Whether a close frame was sent."""
+        return self._close_sent
+
+    @close_sent.setter
+    def close_sent(self, value: bool) -> None:
+        # The server sets it in many places; the hub must not write behind any of them.
+        self._close_sent = value
+        if self._direct is not None:
+            self._direct.is_open = not value
 
     def data_received(self, data: bytes) -> None:
         """Take octets. They wait as they are until the application has taken the text before, a slice at a time."""
