@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jitterbug.config import Config
+from jitterbug.hub import fan_out
 from jitterbug.hub.connection import Connection
 from jitterbug.protocol.codes import ByeReason, Down
 from tests.hub.house import ALICE, FULL_WIRE_BYTES, REALTIME, Client, House
@@ -206,3 +207,28 @@ async def test_in_any_order_of_passes_ticks_and_joins_each_reader_gets_each_numb
         assert len(reader.of("msg")) == len(reader.data())
         for channel, start in starts.items():
             assert reader.data(channel) == list(range(start, published[channel]))
+
+
+@in_loop
+async def test_where_signing_fails_its_readers_are_cut_and_no_hole_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R12: nothing unsigned, nothing lost in silence; the next batch and the next publication are served."""
+    house = House(REALTIME)
+    failing = [await house.reader("a") for _ in range(3)]
+    spared = await house.reader("a")
+    monkeypatch.setattr(fan_out, "_BATCH", 3)
+    seal_all, calls = fan_out.seal_all, []
+
+    def failing_once(*given: Any) -> list[bytes]:
+        calls.append(given)
+        if len(calls) == 1:
+            raise OSError("no randomness")
+        return seal_all(*given)
+
+    monkeypatch.setattr(fan_out, "seal_all", failing_once)
+    await house.publish("a", 1)
+    await house.settle()
+
+    assert [reader.sink.is_aborted for reader in (*failing, spared)] == [True, True, True, False]
+    assert spared.data() == [0]
+    assert [reader.data() for reader in failing] == [[], [], []]
+    spared.check_wire()

@@ -221,12 +221,11 @@ class Connection:
             return None
         if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
             return None
-        if self._tick != moment.tick:
-            self._tick = moment.tick
-            self._sent_in_tick = 0
-        if self._sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
+        sent_in_tick = self._sent_in_tick if self._tick == moment.tick else 0
+        if sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
             return None
-        self._sent_in_tick += 1
+        self._tick = moment.tick
+        self._sent_in_tick = sent_in_tick + 1
         return self._frame_of(publication, publication.tail)
 
     def flush(self, moment: Moment) -> int | None:

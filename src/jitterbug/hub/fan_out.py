@@ -57,9 +57,10 @@ class FanOut:
             return
         readers = list(self._channels.readers(publication.channel))
         for start in range(0, len(readers), _BATCH):
-            self._deliver_to(readers[start : start + _BATCH], publication, moment)
+            self.deliver_to(readers[start : start + _BATCH], publication, moment)
 
-    def _deliver_to(self, readers: list[Connection], publication: PreparedPublication, moment: Moment) -> None:
+    def deliver_to(self, readers: list[Connection], publication: PreparedPublication, moment: Moment) -> None:
+        """Frame for each who may have it at once, then sign all, then write all; the others get it on their rings."""
         late: list[Connection] = []
         due: list[Connection] = []
         frames: list[Unsealed] = []
@@ -74,7 +75,7 @@ class FanOut:
             except Exception:
                 cut(connection)
         if frames:
-            _write(due, seal_all(frames, moment.ts))
+            _write(due, frames, moment)
         self._tick.put_all(late)
 
     def _queue(self, publication: PreparedPublication) -> None:
@@ -82,7 +83,14 @@ class FanOut:
         self._tick.put_all([connection for connection in readers if connection.offer(publication)])
 
 
-def _write(connections: list[Connection], events: list[bytes]) -> None:
+def _write(connections: list[Connection], frames: list[Unsealed], moment: Moment) -> None:
+    try:
+        events = seal_all(frames, moment.ts)
+    except Exception:
+        # Their counters have moved on: what cannot be sent must end as a cut, which a client sees, not as a hole.
+        for connection in connections:
+            cut(connection)
+        return
     for connection, event in zip(connections, events, strict=True):
         try:
             connection.sink.write(event)
