@@ -20,6 +20,8 @@ PUBLICATIONS: Final = 100
 """In a window: with the warm-up fewer than a connection may be sent at once, so that no limit is met."""
 WARM_UP: Final = 20
 BURST: Final = 50
+_MOST_IN_BURST: Final = 5_000
+"""With more it takes longer than a signed publication stays fresh, on a slow machine."""
 MISSED: Final = 10
 _SETTLE_S: Final = 0.5
 _REFILL_S: Final = 1.5
@@ -88,7 +90,7 @@ def fan_out(peer: Peer, count: int) -> Figures:
 
 
 def _burst(peer: Peer, load: Load) -> Window | None:
-    if not peer.takes_bursts:
+    if not peer.takes_bursts or load.count > _MOST_IN_BURST:
         return None
     _refill(peer)
     return fanout.burst(peer, load, BURST)
