@@ -12,7 +12,7 @@ MUTATION_ARGS ?=
 TIMING_ARGS ?=
 BENCH ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery bench bench-guard
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery bench bench-guard bench-profile
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench: setup browser .make/bench-peers ## our cost per delivery beside the peers
 
 bench-guard: setup .make/bench-peers ## has a delivery become dearer than the committed figures?
 	$(PY) -m bench.guard
+
+bench-profile: setup .make/bench-peers ## where the CPU of a delivery goes, beside Nchan and the floor; needs perf
+	$(PY) -m bench.profiling
 
 .make/bench-peers: .make/python bench/install.py bench/peers/node/package.json
 	$(PY) -m bench.install

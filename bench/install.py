@@ -15,7 +15,7 @@ from bench.peers.nchan import Nchan
 from bench.peers.node_server import INSTALLED, SCRIPTS
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-_DEBIAN: Final = ("gcc", "libc6-dev", "libssl-dev", "openssl", "nginx", "libnginx-mod-nchan")
+_DEBIAN: Final = ("gcc", "libc6-dev", "libssl-dev", "openssl", "nginx", "libnginx-mod-nchan", "linux-perf")
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
 def _debian() -> None:
     try:
         Nchan.version()
-        if shutil.which("gcc") is not None and Path("/usr/include/openssl/ssl.h").exists():
+        if None not in (shutil.which("gcc"), shutil.which("perf")) and Path("/usr/include/openssl/ssl.h").exists():
             return
     except UnavailableError:
         pass

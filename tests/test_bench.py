@@ -23,6 +23,7 @@ from bench.guard import dearer, instructions_per_delivery
 from bench.load import Load, LoadError, Subscriber
 from bench.plan import FULL, QUICK, round_of
 from bench.plot import Bar, bars, lines
+from bench.profiling import shares
 from bench.report import markdown, write_report
 from bench.results import OURS, Case, Results, Sample
 from bench.signatures import verified_publications
@@ -149,6 +150,21 @@ def test_a_delivery_takes_no_more_instructions_than_when_the_figures_were_commit
     if not before:
         pytest.skip("no figures of this version of Python")
     assert instructions_per_delivery() <= before["instructions_per_delivery"] * 1.03
+
+
+def test_a_profile_is_told_by_part_of_the_program() -> None:
+    report = """
+    43.72%  [kernel.kallsyms]
+    39.48%  libpython3.11.so.1.0
+     7.50%  libcrypto.so.3
+     4.30%  loop.cpython-311-x86_64-linux-gnu.so
+     3.00%  libc.so.6
+     2.00%  parser.cpython-311-x86_64-linux-gnu.so
+"""
+    assert shares(report) == {
+        "kernel": 43.72, "Python's interpreter and objects": 39.48, "SHA-256, base64": 7.5, "uvloop": 4.3,
+        "C library: memory": 3.0, "other": 2.0,
+    }  # fmt: skip
 
 
 # Pages.
