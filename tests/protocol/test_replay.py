@@ -200,6 +200,7 @@ def test_the_default_bounds_are_finite() -> None:
     window = ReplayWindow(WINDOW_MS)
 
     assert (window.max_entries, window.max_entries_per_kid, window.window_ms) == (100_000, 10_000, WINDOW_MS)
+    assert (window.max_entries_per_share, window.reserved_entries) == (10_000, 0)
 
 
 def test_a_steady_flow_needs_a_bounded_number_of_slots() -> None:

@@ -17,7 +17,7 @@ def test_r70_every_branch_of_the_core_is_covered(tmp_path: Path) -> None:
     environ.pop("COV_CORE_SOURCE", None)
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--cov=jitterbug.protocol", "--cov-branch",
-        f"--cov-report=json:{tmp_path / 'coverage.json'}", *tests,
+        f"--cov-report=json:{tmp_path / 'coverage.json'}", "-k", "not hundred_thousand", *tests,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:]
