@@ -1,6 +1,7 @@
 """Write docs/compliance.md: public standards, what Jitterbug does for each control, and the tests that show it.
 
-The rows are in compliance.toml beside this file. A row whose ids have no passing test says "not shown".
+The rows are in compliance.toml beside this file. A row whose ids have no passing test says "not shown". Where an id is
+wider than the control, the row names the tests themselves, which must exist, and shows those.
 """
 
 import argparse
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 import requirements
-from requirement_results import Verdict
-from requirement_tests import NamedTest, collect
+from requirement_results import Results, Verdict
+from requirement_tests import NamedTest, collect, every, meant
 
 ROWS: Final = Path(__file__).with_suffix(".toml")
 WRITTEN: Final = "docs/compliance.md"
@@ -24,8 +25,8 @@ _ID: Final = re.compile(r"[RO]\d+")
 HEAD: Final = """\
 # Standards and what shows them
 
-Written by `make compliance` from the rows in `scripts/compliance.toml` and the results of the tests. *Shown*: every id has tests and all that ran passed.
-*Partly*: some ids. *Not shown*: no passing test, whatever the sentence says. What each id asks for: [requirements.md](requirements.md). No auditor has
+Written by `make compliance` from the rows in `scripts/compliance.toml` and the results of the tests. *Shown*: every id has tests and all that ran
+passed, and so did every test that the row names itself. *Partly*: some. *Not shown*: no passing test, whatever the sentence says. What each id asks for: [requirements.md](requirements.md). No auditor has
 looked at this; it helps whoever does.
 """
 
@@ -41,12 +42,14 @@ class Control:
         gist: What it asks for, in a few words.
         does: What Jitterbug does, one sentence.
         ids: Requirements that it rests on.
+        nodes: Tests of this very control, ``file::name``; none = those of its ids.
     """
 
     name: str
     gist: str
     does: str
     ids: tuple[str, ...]
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,13 @@ def read_rows(path: Path = ROWS) -> list[Framework]:
 
 
 def _control(row: Sequence[str]) -> Control:
-    name, gist, does, ids = row
+    name, gist, does, ids, nodes = (*row, "")[:5]
     if not all(map(_ID.fullmatch, ids.split())):
         raise ValueError(f"{name}: not requirement ids: {ids}")
-    return Control(name, gist, does, tuple(ids.split()))
+    return Control(name, gist, does, tuple(ids.split()), tuple(nodes.split()))
 
 
-def passing(rows: Sequence[requirements.Row]) -> Passing:
+def passing(rows: Sequence[requirements.Row]) -> dict[str, list[NamedTest]]:
     """The passing tests of each id that can be claimed."""
     return {
         row.requirement.id: [test for test, verdict in row.tests if verdict is Verdict.PASSED]
@@ -86,16 +89,27 @@ def passing(rows: Sequence[requirements.Row]) -> Passing:
     }
 
 
+def passing_nodes(frameworks: Sequence[Framework], tests: Sequence[NamedTest], results: Results) -> Passing:
+    """The same for the tests that rows name. Raises ValueError when one does not exist."""
+    nodes = {node for framework in frameworks for control in framework.controls for node in control.nodes}
+    found = {node: meant(node, tests) for node in sorted(nodes)}
+    return {node: each for node, each in found.items() if all(results.of(test) is Verdict.PASSED for test in each)}
+
+
 def result(control: Control, shown: Passing) -> str:
     """What may be claimed of a control."""
-    missing = [each for each in control.ids if each not in shown]
-    if len(missing) == len(control.ids):
+    needed = [*control.ids, *control.nodes]
+    missing = [each for each in needed if each not in shown]
+    if len(missing) == len(needed):
         return "not shown"
     return f"partly: not {', '.join(missing)}" if missing else "shown"
 
 
 def evidence(control: Control, shown: Passing) -> str:
-    """Each id with a few of its passing tests."""
+    """The tests that the row names; where it names none, each id with a few of its passing tests."""
+    if control.nodes:
+        found = (", ".join(map(requirements.link, shown.get(node, ()))) or node for node in control.nodes)
+        return "<br>".join(filter(None, (" ".join(control.ids), *found)))
     return "<br>".join(
         f"{each}: {', '.join(requirements.link(test) for test in shown[each][:TESTS_FOR_AN_ID])}"
         if each in shown
@@ -125,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/compliance.py",
         description=__doc__,
-        epilog="exit status: 0 written; 1 a row names an id that is no requirement; 2 wrong usage or unreadable files",
+        epilog="exit status: 0 written; 1 a row names what is no requirement or no test; 2 wrong usage or unreadable files",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     requirements.add_result_options(parser)
@@ -143,8 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         sys.stderr.write(f"No requirements: {', '.join(sorted(unknown))}\n")
         return 1
+    try:
+        nodes = passing_nodes(frameworks, every(root), results)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     rows = requirements.trace(known, collect(root), results)
-    (root / WRITTEN).write_text(markdown(frameworks, passing(rows)), "utf-8")
+    (root / WRITTEN).write_text(markdown(frameworks, {**passing(rows), **nodes}), "utf-8")
     return 0
 
 

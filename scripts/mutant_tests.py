@@ -20,8 +20,31 @@ _DRAWN_BY_LOT: Final = "not hundred_thousand"
 """What is slow and differs from run to run stays out: a mutant's fate is to be the same each time."""
 
 
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "hub/limits.py": ("tests/hub/test_limits.py",),
+    "hub/upstream.py": ("tests/hub/test_upstream_order.py", "tests/hub/test_upstream.py"),
+    "server/limits.py": ("tests/server/test_limits.py",),
+    "settings/secrets.py": ("tests/settings/test_root_keys.py", "tests/settings/test_publisher_keys.py"),
+    "settings/values.py": (
+        "tests/settings/test_values.py", "tests/settings/test_numbers.py", "tests/settings/test_forms.py",
+        "tests/settings/test_history_rules.py",
+    ),
+    "stores/window.py": ("tests/stores/test_window.py",),
+}  # fmt: skip
+"""What judges a module beside the protocol's: nothing but its own tests, and each must stand by them alone."""
+
+
+def tests_of(module: str) -> list[list[Path]]:
+    """The tests of ``src/jitterbug/<module>``: groups, the later only run if the earlier pass."""
+    if module in TESTS:
+        return [[Path(name)] for name in TESTS[module]]
+    every = sorted(Path("tests/protocol").glob("test_*.py"))
+    own = [path for path in every if path.name.startswith(f"test_{Path(module).stem}")]
+    return [own, [path for path in every if path not in own]]
+
+
 def main(module: str) -> int:
-    """Run the tests of ``src/jitterbug/protocol/<module>``. Returns the exit status."""
+    """Run the tests of ``src/jitterbug/<module>``. Returns the exit status."""
     root = Path.cwd()
     found = importlib.util.find_spec("jitterbug")
     if found is None or found.origin != str(root / "src/jitterbug/__init__.py"):
@@ -29,11 +52,9 @@ def main(module: str) -> int:
         return 70
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    # Other plugins cost more than most mutants' tests do, and the protocol's tests need none of them.
+    # Other plugins cost more than most mutants' tests do, and these tests need none of them.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    own = Path(f"tests/protocol/test_{module}")
-    others = sorted(path for path in Path("tests/protocol").glob("test_*.py") if path != own)
-    return (run([own]) if own.exists() else 0) or run(others)
+    return next((status for group in tests_of(module) if group and (status := run(group))), 0)
 
 
 def run(files: list[Path]) -> int:

@@ -13,6 +13,10 @@ from cosmic_ray.plugins import get_operator  # type: ignore[import-untyped]
 from cosmic_ray.work_db import WorkDB  # type: ignore[import-untyped]
 from cosmic_ray.work_item import WorkerOutcome, WorkResult  # type: ignore[import-untyped]
 
+from mutant_tests import TESTS
+
+PACKAGE: Final = Path("src/jitterbug")
+
 # "is" stands in the core for None, types and members of enumerations, where equality is identity; and where "==" stands
 # for numbers and text, identity hangs on what the interpreter happens to keep once, not on what the code says.
 _SAME_OR_CHANCE: Final = re.compile(r"core/ReplaceComparisonOperator_(Is_Eq|IsNot_NotEq|Eq_Is|NotEq_IsNot)")
@@ -34,7 +38,7 @@ class Mutant:
     """One change to one line.
 
     Attributes:
-        module: File name, ``replay.py``.
+        module: Where it is below ``src/jitterbug``: ``protocol/replay.py``.
         operator: What cosmic-ray did, without its ``core/``.
         line: The line it did it to, white space at both ends taken off.
         occurrence: Which one, from 0, of those that the same operator makes of lines with this text.
@@ -146,6 +150,7 @@ def _span(node: ast.expr) -> Span:
     return (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
 
 
-def module_paths(root: Path) -> list[Path]:
-    """The modules that are mutated, relative to the root of a checkout."""
-    return sorted(path.relative_to(root) for path in (root / "src/jitterbug/protocol").glob("[!_]*.py"))
+def module_names(root: Path) -> list[str]:
+    """The modules that are mutated, by their names below ``src/jitterbug``."""
+    core = sorted((root / PACKAGE / "protocol").glob("[!_]*.py"))
+    return [*(path.relative_to(root / PACKAGE).as_posix() for path in core), *TESTS]

@@ -1,4 +1,4 @@
-"""Break the protocol core on purpose, one place at a time, and see whether the tests notice.
+"""Break the security core on purpose, one place at a time, and see whether the tests notice.
 
 Works on copies; the checkout is not touched. Every change that the tests let through is either argued for in
 mutation/equivalent.toml, or listed as a gap.
@@ -28,14 +28,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mutant_tests import NOT_THE_COPY
-from mutants import Job, Mutant, jobs, module_paths, skip
+from mutants import PACKAGE, Job, Mutant, jobs, module_names, skip
 from mutation_arguments import FILE, read_arguments
 from mutation_copy import ROOT, MutationCopy
 
 EPILOG: Final = f"""\
 examples:
   scripts/mutation.py
-  scripts/mutation.py --workers 2 replay.py signing.py
+  scripts/mutation.py --workers 2 replay.py hub/limits.py
 
 exit status: 0 when every mutant was killed or is argued for in {FILE}; 1 when one survived without; 2 when nothing
 could be measured.
@@ -47,7 +47,7 @@ class Tally:
     """What became of one module's mutants.
 
     Attributes:
-        module: File name.
+        module: Its name below ``src/jitterbug``.
         killed: How many the tests noticed, endless runs included.
         endless: How many of those only by never ending.
         survivors: Those that passed every test.
@@ -65,18 +65,19 @@ class Session:
     """One module's work list, in one file that cosmic-ray's own tools can read as well.
 
     Attributes:
-        module: Path of the module in a checkout.
+        name: The module's, below ``src/jitterbug``.
         wanted: Mutants to run.
     """
 
-    def __init__(self, folder: Path, module: Path) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         """Make the work list from the module as it is now."""
-        self.module = module
-        self._path = folder / f"{module.stem}.sqlite"
+        self.name = name
+        self._module = module = PACKAGE / name
+        self._path = folder / f"{name.removesuffix('.py').replace('/', '-')}.sqlite"
         self._path.unlink(missing_ok=True)
         with use_db(self._path) as work, contextlib.chdir(ROOT):
             init([module], work, {})
-            self._jobs = list(jobs(work, module.read_text("utf-8"), module.name))
+            self._jobs = list(jobs(work, module.read_text("utf-8"), name))
             for job in self._jobs:
                 if job.excluded is not None:
                     skip(work, job)
@@ -84,12 +85,12 @@ class Session:
 
     def run(self, copy: MutationCopy) -> None:
         """Run the tests against each mutant, in a copy. Raises ValueError or CalledProcessError."""
-        timeout_s = copy.prove(self.module)
+        timeout_s = copy.prove(self.name)
         config = copy.root / "cosmic-ray.toml"
-        command = copy.test_command(self.module.name)
+        command = copy.test_command(self.name)
         config.write_text(
             serialize_config({
-                "module-path": str(self.module), "timeout": timeout_s, "test-command": command,
+                "module-path": str(self._module), "timeout": timeout_s, "test-command": command,
                 "distributor": {"name": "local"},
             }),
             "utf-8",
@@ -108,7 +109,7 @@ class Session:
         """Read the results. Raises ValueError when one says nothing about its mutant."""
         with use_db(self._path, WorkDB.Mode.open) as work:
             results = dict(work.results)
-        tally = Tally(self.module.name)
+        tally = Tally(self.name)
         for job in self.wanted:
             result = results[job.id]
             if result.worker_outcome != WorkerOutcome.NORMAL or NOT_THE_COPY in result.output:
@@ -150,7 +151,7 @@ def run_all(sessions: Sequence[Session], workers: int, console: Console) -> None
                 free.put(copy)
 
         with Progress(*columns, console=console) as progress:
-            bars = [progress.add_task(each.module.name, total=len(each.wanted)) for each in sessions]
+            bars = [progress.add_task(each.name, total=len(each.wanted)) for each in sessions]
             futures = [pool.submit(run, session) for session in sessions]
             while not all(future.done() for future in futures):
                 time.sleep(2)
@@ -195,6 +196,14 @@ def describe(job: Job) -> str:
     )
 
 
+def full_name(name: str, names: Sequence[str]) -> str:
+    """The module that is meant: its name, or the one that ends in it. Raises ValueError when none or several do."""
+    found = [each for each in names if each == name] or [each for each in names if each.endswith(f"/{name}")]
+    if len(found) != 1:
+        raise ValueError(f"{name} is none of: {', '.join(found or names)}.")
+    return found[0]
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/mutation.py",
@@ -202,7 +211,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="file names in protocol/; all when none is given")
+    parser.add_argument(
+        "modules",
+        nargs="*",
+        metavar="MODULE",
+        help="names below src/jitterbug, or file names where only one has it; all when none is given",
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="copies to work in at once (default: 1)")
     return parser.parse_args(arguments)
 
@@ -211,21 +225,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, judge. Returns the exit status."""
     given = _arguments(arguments)
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    paths = {path.name: path for path in module_paths(ROOT)}
+    names = module_names(ROOT)
     folder = ROOT / ".make" / "mutation"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         argued = read_arguments(ROOT)
-        sessions = [Session(folder, paths[name]) for name in given.modules or paths]
+        wanted = [full_name(name, names) for name in given.modules] or names
+        sessions = [Session(folder, name) for name in wanted]
         if not given.modules:
             sessions.sort(
                 key=lambda session: -len(session.wanted)
             )  # so that no worker is left with a long one at the end
         run_all(sessions, max(1, given.workers), console)
         tallies = [session.tally() for session in sessions]
-    except KeyError as error:
-        Console(stderr=True).print(f"[red]There is no protocol/{escape(str(error.args[0]))}.[/]")
-        return 2
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         Console(stderr=True).print(f"[red]{escape(str(error))}[/]")
         return 2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mutant_tests import NOT_THE_COPY
+from mutants import PACKAGE
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _LEAST_TIMEOUT_S: Final = 20.0
@@ -42,7 +43,7 @@ class MutationCopy:
         """The command by which cosmic-ray judges a mutant of a module."""
         return f"{sys.executable} scripts/mutant_tests.py {module}"
 
-    def prove(self, module: Path) -> float:
+    def prove(self, module: str) -> float:
         """Make sure that the tests pass here, and that they fail when this copy of the module is broken.
 
         Returns:
@@ -56,19 +57,20 @@ class MutationCopy:
         before = self._test(module)
         took_s = time.monotonic() - start_s
         if before.returncode != 0 or NOT_THE_COPY in before.stdout:
-            raise ValueError(f"The tests of {module.name} fail before anything is mutated:\n{before.stdout}")
-        source = (self.root / module).read_bytes()
-        (self.root / module).write_bytes(source + b"\nraise RuntimeError('planted')\n")
+            raise ValueError(f"The tests of {module} fail before anything is mutated:\n{before.stdout}")
+        path = self.root / PACKAGE / module
+        source = path.read_bytes()
+        path.write_bytes(source + b"\nraise RuntimeError('planted')\n")
         planted = self._test(module)
-        (self.root / module).write_bytes(source)
+        path.write_bytes(source)
         if planted.returncode == 0 or "planted" not in planted.stdout + planted.stderr:
-            raise ValueError(f"The tests do not import the copy of {module.name}.")
+            raise ValueError(f"The tests do not import the copy of {module}.")
         # Compiled code is told from its source by size and second alone; a mutant may have both from the one before.
-        shutil.rmtree(self.root / module.parent / "__pycache__")
+        shutil.rmtree(path.parent / "__pycache__")
         return max(_LEAST_TIMEOUT_S, 4 * took_s)
 
-    def _test(self, module: Path) -> subprocess.CompletedProcess[str]:
+    def _test(self, module: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.test_command(module.name).split(),
+            self.test_command(module).split(),
             cwd=self.root, env=self.environment(), check=False, capture_output=True, text=True,
         )  # fmt: skip

@@ -51,12 +51,26 @@ def ids_in_name(name: str) -> set[str]:
 
 
 def collect(root: Path) -> list[NamedTest]:
-    """All tests below ``tests/`` and ``js/test/`` that name an id, in the order of their files."""
+    """The tests that name an id."""
+    return [test for test in every(root) if test.ids]
+
+
+def every(root: Path) -> list[NamedTest]:
+    """All tests below ``tests/`` and ``js/test/``, in the order of their files."""
     python = (root / "tests").rglob("test_*.py")
     script = (root / "js" / "test").rglob("*.test.ts")
     found = [test for path in sorted(python) for test in _in_python(path, root)]
     found += [test for path in sorted(script) for test in _in_typescript(path, root)]
-    return [test for test in found if test.ids]
+    return found
+
+
+def meant(node: str, tests: Iterable[NamedTest]) -> list[NamedTest]:
+    """The tests that ``file::name`` stands for, or a file alone: all of it. Raises ValueError when there is none."""
+    file, _, name = node.partition("::")
+    found = [test for test in tests if test.file == file and name in {"", test.name}]
+    if not found:
+        raise ValueError(f"There is no test {node}.")
+    return found
 
 
 def _spelt_out(matches: Iterable[re.Match[str]]) -> set[str]:

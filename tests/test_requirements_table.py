@@ -272,12 +272,42 @@ def test_tests_name_no_id_that_does_not_exist_r88(scripts: dict[str, Any]) -> No
     assert scripts["requirements"].strangers(rows, scripts["requirement_tests"].collect(ROOT)) == {}
 
 
-def test_every_test_that_the_security_page_points_to_exists_r88() -> None:
-    """What is claimed there is claimed of a file that can be run."""
-    paths = set(re.findall(r"`((?:tests|js/test|vectors)/[\w./-]+)`", (ROOT / "SECURITY.md").read_text("utf-8")))
+def test_every_threat_of_the_security_page_names_tests_that_exist_r88(scripts: dict[str, Any]) -> None:
+    """What is claimed there is claimed of single tests of the suite, and of files that are there."""
+    module = scripts["requirement_tests"]
+    tests = module.every(ROOT)
+    rows = re.findall(r"^\| (T\d+) .*\|(.*)\|$", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
 
-    assert paths
-    assert [path for path in sorted(paths) if not (ROOT / path).is_file()] == []
+    assert [threat for threat, _ in rows] == [f"T{number}" for number in range(1, 8)]
+    for threat, shown in rows:
+        named = re.findall(r"`([^`]+)`", shown)
+        assert any("::" in node for node in named), threat
+        for node in named:
+            if node.startswith("vectors/"):
+                assert (ROOT / node).is_file(), node
+            else:
+                assert "::" in node, f"{threat}: a file claims too much: {node}"
+                assert module.meant(node, tests)
+
+
+def test_a_test_that_is_not_there_is_told_r88(scripts: dict[str, Any], tree: Path) -> None:
+    module = scripts["requirement_tests"]
+    tests = module.every(tree)
+
+    assert [test.name for test in module.meant("tests/room/test_a.py::test_later", tests)] == ["test_later"]
+    assert len(module.meant("tests/room/test_a.py", tests)) == 5
+    for node in ("tests/room/test_a.py::test_late", "tests/room/test_b.py", "tests/room/test_a.py::helper_r80"):
+        with pytest.raises(ValueError, match=node):
+            module.meant(node, tests)
+
+
+def test_every_test_that_a_row_of_the_standards_names_exists_r88(scripts: dict[str, Any]) -> None:
+    tests = scripts["requirement_tests"].every(ROOT)
+    nodes = [node for each in scripts["compliance"].read_rows() for control in each.controls for node in control.nodes]
+
+    assert nodes
+    for node in nodes:
+        assert scripts["requirement_tests"].meant(node, tests)
 
 
 def test_the_standards_are_there_in_full_r88(scripts: dict[str, Any]) -> None:
@@ -317,6 +347,12 @@ def test_a_row_of_the_standards_claims_only_what_passed_r88(scripts: dict[str, A
     assert said("R67") == "shown"
     assert said("R67", "R2") == "partly: not R2"
     assert (said("R2", "O99"), said()) == ("not shown", "not shown")
+    machine, other = "tests/room/test_a.py::TestMachine::runTest", "tests/room/test_a.py::test_later"
+    rows = (module.Control("A", "g", "D.", ("R67",), (machine,)), module.Control("B", "g", "D.", ("R67",), (other,)))
+    named = [module.Framework("F", "https://f", rows)]
+    both = {**shown, **module.passing_nodes(named, scripts["requirement_tests"].every(tree), results)}
+    assert [module.result(row, both) for row in rows] == ["shown", f"partly: not {other}"]
+    assert module.evidence(rows[0], both) == "R67<br>[`TestMachine::runTest`](../tests/room/test_a.py)"
     page = module.markdown(
         [module.Framework("F", "https://f", (module.Control("A", "g", "D.", ("R67", "O99")),))], shown
     )

@@ -237,3 +237,29 @@ def test_r54_half_a_pause_is_not_good_behaviour() -> None:
 
     assert [limiter.admit(now_ns) for _ in range(6)] == [True] * 5 + [False]
     assert limiter.retry_after_s(now_ns) == 4
+
+
+def test_r54_who_comes_back_before_the_back_off_is_over_has_not_behaved_though_the_bucket_is_full() -> None:
+    limiter = InboundLimiter(1, 1.0)
+    assert [limiter.admit(0) for _ in range(5)] == [True, False, False, False, False]
+
+    assert not limiter.admit(5 * NS_PER_S), "eight seconds had to pass; the bucket was full after one"
+    assert limiter.strikes == 5
+    assert limiter.retry_after_s(5 * NS_PER_S) == 16
+
+
+def test_r52_a_second_is_a_thousand_million_nanoseconds() -> None:
+    bucket = TokenBucket(2, 1.0)
+    assert bucket.take(0)
+    assert bucket.next_at_ns() == 0, "one is left"
+    assert bucket.take(0)
+    assert bucket.next_at_ns() == 1_000_000_000
+    assert bucket.take(1_000_000_000)
+    assert bucket.next_at_ns() == 2_000_000_000
+
+
+@pytest.mark.parametrize("rate", [1e9, 1e12])
+def test_no_rate_gives_more_than_a_token_a_nanosecond(rate: float) -> None:
+    bucket = TokenBucket(1, rate)
+    assert bucket.next_at_ns() == 0, "a new one is full from the first moment of the clock"
+    assert [bucket.take(now_ns) for now_ns in (0, 0, 1, 1)] == [True, False, True, False]

@@ -200,6 +200,7 @@ def test_the_default_bounds_are_finite() -> None:
     window = ReplayWindow(WINDOW_MS)
 
     assert (window.max_entries, window.max_entries_per_kid, window.window_ms) == (100_000, 10_000, WINDOW_MS)
+    assert (window.max_entries_per_share, window.reserved_entries) == (10_000, 0)
 
 
 def test_a_steady_flow_needs_a_bounded_number_of_slots() -> None:
@@ -305,3 +306,9 @@ def test_what_was_forgotten_elsewhere_is_distrusted() -> None:
 
     assert window.claim("kid", "old", 1_000, 1_000) is Claim.CLOCK
     assert window.claim("kid", "newer", 1_001, 1_001) is Claim.NEW
+
+
+def test_nothing_is_reserved_unless_it_is_asked_for() -> None:
+    window = ReplayWindow(WINDOW_MS, max_entries=3)
+
+    assert [window.claim("kid", str(serial), 0, 0, "login") for serial in range(4)] == [Claim.NEW] * 3 + [Claim.FULL]

@@ -21,7 +21,7 @@ BY_NAME: list[tuple[Callable[..., Any], set[str]]] = [
     (authenticate, {"skew_ms", "max_frame_bytes", "canonical_only", "admit"}),
     (FrameVerifier, {"skew_ms", "replay_window_ms", "max_frame_bytes", "replay"}),
     (ReplayWindow, {"max_entries", "max_entries_per_kid", "max_entries_per_share", "reserved_entries"}),
-    (Receiver, {"skew_ms", "replay"}),
+    (Receiver, {"leaving", "replay", "skew_ms"}),
     (MacKey, {"least_bytes"}),
     (hkdf_sha256, {"salt", "info"}),
     (SseDecoder, {"max_event_bytes"}),

@@ -12,12 +12,12 @@ CORE = ("base64", "canonical", "frames", "keys", "replay", "signing", "verifying
 
 def test_r70_every_branch_of_the_core_is_covered(tmp_path: Path) -> None:
     """A run of its own, with few examples: what they do not reach, an ordinary test must."""
-    tests = [f"tests/protocol/test_{name}.py" for name in CORE]
+    tests = [str(path) for name in CORE for path in sorted((ROOT / "tests/protocol").glob(f"test_{name}*.py"))]
     environ = {**os.environ, "HYPOTHESIS_PROFILE": "mutation", "COVERAGE_FILE": str(tmp_path / "coverage")}
     environ.pop("COV_CORE_SOURCE", None)
     command = [
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--cov=jitterbug.protocol", "--cov-branch",
-        f"--cov-report=json:{tmp_path / 'coverage.json'}", *tests,
+        f"--cov-report=json:{tmp_path / 'coverage.json'}", "-k", "not hundred_thousand", *tests,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2_000:]

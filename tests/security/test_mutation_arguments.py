@@ -13,7 +13,7 @@ ENTRIES: list[dict[str, Any]] = tomllib.loads((ROOT / "mutation/equivalent.toml"
 
 def lines(entry: dict[str, Any]) -> list[str]:
     """The module's lines without the white space around them."""
-    return [line.strip() for line in (ROOT / "src/jitterbug/protocol" / entry["module"]).read_text("utf-8").split("\n")]
+    return [line.strip() for line in (ROOT / "src/jitterbug" / entry["module"]).read_text("utf-8").split("\n")]
 
 
 def name(entry: dict[str, Any]) -> str:

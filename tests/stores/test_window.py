@@ -55,3 +55,41 @@ def test_keys_are_counted_apart_and_bounded_by_forgetting_the_longest_unused(key
         while len(model) > 3:
             del model[next(iter(model))]
         assert len(windows) == len(model)
+
+
+def test_r41_a_key_keeps_its_later_hits_when_its_first_are_over_and_others_ask() -> None:
+    """A key is forgotten when its last hit is over, not its first: or its limit would begin anew."""
+    windows = MovingWindows()
+    assert [windows.admit("a", 2, 60, at_s * NS_PER_S) for at_s in (0, 50)] == [0, 0]
+    assert windows.admit("b", 2, 60, 61 * NS_PER_S) == 0
+
+    assert windows.admit("a", 2, 60, 61 * NS_PER_S) == 0
+    assert windows.admit("a", 2, 60, 61 * NS_PER_S) == 49
+
+
+@pytest.mark.parametrize(("later_ns", "held"), [(60 * NS_PER_S - 1, 2), (60 * NS_PER_S, 1), (3_600 * NS_PER_S, 1)])
+def test_a_key_is_forgotten_in_the_nanosecond_in_which_its_last_hit_is_over(later_ns: int, held: int) -> None:
+    windows = MovingWindows()
+    windows.admit("a", 2, 60, 0)
+    windows.admit("b", 2, 60, later_ns)
+
+    assert len(windows) == held
+
+
+def test_r41_a_limit_that_is_lowered_holds_for_what_was_counted_before() -> None:
+    """A reload may lower it: who has more than it allows waits until enough of that is over, as told."""
+    windows = MovingWindows()
+    for at_s in range(4):
+        assert windows.admit("k", 4, 60, at_s * NS_PER_S) == 0
+
+    assert windows.admit("k", 2, 60, 10 * NS_PER_S) == 52
+    assert windows.admit("k", 2, 60, 62 * NS_PER_S - 1) > 0
+    assert windows.admit("k", 2, 60, 62 * NS_PER_S) == 0
+
+
+def test_no_more_than_a_hundred_thousand_keys_are_held() -> None:
+    windows = MovingWindows()
+    for serial in range(100_005):
+        windows.admit(str(serial), 1, 60, serial)
+
+    assert len(windows) == 100_000

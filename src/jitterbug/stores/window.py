@@ -26,7 +26,7 @@ class MovingWindows:
 
         Args:
             key: What is counted.
-            limit: At most so many.
+            limit: At most so many, at least 1.
             window_s: In any span of so many seconds.
             now_ns: Monotonic nanoseconds.
 
@@ -45,7 +45,7 @@ class MovingWindows:
         over = bisect_right(hits, now_ns - window_ns)
         del hits[:over]
         if len(hits) >= limit:
-            return (hits[0] + window_ns - now_ns) / _NS_PER_S
+            return (hits[-limit] + window_ns - now_ns) / _NS_PER_S
         hits.append(now_ns)
         return 0.0
 
