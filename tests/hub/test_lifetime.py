@@ -65,7 +65,9 @@ async def test_a_session_whose_end_comes_nearer_is_sent_nothing_past_it() -> Non
 )
 @settings(max_examples=40)
 @in_loop
-async def test_however_near_the_end_of_a_session_comes_bye_leaves_before_it(first_s: float, left_s: list[float]) -> None:
+async def test_however_near_the_end_of_a_session_moves_bye_leaves_before_it(
+    first_s: float, left_s: list[float]
+) -> None:
     """And not much earlier, though nobody would have looked at the wire before its next heartbeat."""
     house = House(Config(key_ttl_s=600))
     client = await house.reader("a", session=ending_in(house, 600))

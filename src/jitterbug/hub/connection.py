@@ -54,9 +54,9 @@ class Connection:
     __slots__ = (
         "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
         "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_stalled_since_ns", "_taken_bytes",
-        "_tick", "_written_bytes", "address", "conn", "due_at_ns", "heartbeat_at_ns", "in_ready", "inbound", "is_closed",
-        "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places",
-        "present", "rekey_hinted", "rights", "session", "sink",
+        "_tick", "_written_bytes", "address", "conn", "due_at_ns", "heartbeat_at_ns", "in_ready", "inbound",
+        "is_closed", "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns",
+        "places", "present", "rekey_hinted", "rights", "session", "sink",
     )  # fmt: skip
 
     def __init__(
@@ -183,7 +183,7 @@ class Connection:
         self.control(Down.REKEY, then=switch, kid=signer.kid)
 
     def sign_until(self, expires_at_ms: int) -> None:
-        """Sign until a key ends, or the session where that comes first: it may have come nearer since the key was made."""
+        """Sign until a key ends, or its session where that is sooner: that may have moved since the key was made."""
         ends_at_s = self.session.expires_at
         self.key_expires_at_ms = expires_at_ms if ends_at_s is None else min(expires_at_ms, int(ends_at_s * 1_000))
 
