@@ -10,7 +10,7 @@ import { Link } from "./link.ts";
 import { assertChannel, assertPosition, assertRoom, readOptions, type Settings } from "./options.ts";
 import { isPosition } from "./payloads.ts";
 import { Presence } from "./presence.ts";
-import { assertWebCrypto, freshId } from "./signing.ts";
+import { assertWebCrypto } from "./signing.ts";
 import type {
   ConnectOptions,
   Intercept,
@@ -152,7 +152,7 @@ class Client implements Push {
   async publish(channel: string, data: unknown): Promise<Position> {
     assertChannel(channel);
     if (data === undefined) throw new JitterbugError("JB_NOT_JSON", "The data is not JSON");
-    const answer = await this.#link.send({ t: "pub", id: freshId(), ch: channel, data });
+    const answer = await this.#link.publish(channel, data);
     const position = isObject(answer) ? answer.pos : undefined;
     if (!isPosition(position)) throw unreadable();
     return position;

@@ -175,6 +175,13 @@ export class Link {
     this.#subscriptions.remove(channel);
   }
 
+  /** Publishes; on a channel that is being subscribed, not before the hub has answered that. @throws as `send` does */
+  async publish(channel: string, data: unknown): Promise<Json> {
+    // No turn is lost where nothing is waited for: a publication before a subscription stays before it.
+    if (this.#subscriptions.isAsking(channel)) await this.#subscriptions.asked(channel);
+    return this.send({ t: "pub", id: freshId(), ch: channel, data });
+  }
+
   /** Signs a payload for the open connection and sends it. @throws JitterbugError, JB_NOT_LIVE among others */
   async send(payload: Payload, signer: Signer | null = this.#signer()): Promise<Json> {
     const { conn } = this.#receiver;

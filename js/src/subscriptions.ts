@@ -31,7 +31,9 @@ export interface Change {
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #backoff: Backoff;
+  /** The first one is being asked for while `#busy`. */
   #waiting: Change[] = [];
+  #watchers: (() => void)[] = [];
   /** Aborted with the stream; null while none is open or opening. */
   #stream: AbortSignal | null = null;
   #live = false;
@@ -52,6 +54,7 @@ export class Subscriptions {
       this.#stream = null;
       this.#live = false;
       this.#waiting = [];
+      this.#moved();
     });
   }
 
@@ -73,6 +76,20 @@ export class Subscriptions {
     this.#change({ t: "unsub", ch: channel });
   }
 
+  /** Whether the open stream is still being asked for a channel: what is published before the answer may be missed. */
+  isAsking(channel: string): boolean {
+    return this.#live && this.#waiting.some(({ t, ch }) => t === "sub" && ch === channel);
+  }
+
+  /** Resolves once it is not: the hub has answered, or the stream is gone. */
+  async asked(channel: string): Promise<void> {
+    while (this.isAsking(channel)) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
+  #moved(): void {
+    for (const resolve of this.#watchers.splice(0)) resolve();
+  }
+
   #change(change: Change): void {
     if (this.#stream === null) return;
     this.#waiting.push(change);
@@ -84,12 +101,14 @@ export class Subscriptions {
     this.#busy = true;
     for (let change = this.#next(); change !== undefined; change = this.#next()) {
       await this.#apply(change);
+      if (this.#waiting[0] === change) this.#waiting.shift(); // those of a newer stream stay
+      this.#moved();
     }
     this.#busy = false;
   }
 
   #next(): Change | undefined {
-    return this.#live ? this.#waiting.shift() : undefined;
+    return this.#live ? this.#waiting[0] : undefined;
   }
 
   /** Sends one change until the hub has answered or the stream is gone. Never rejects. */

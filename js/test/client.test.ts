@@ -293,6 +293,80 @@ describe("subscriptions", () => {
     await runtime.until(() => got.length === 1, "it is subscribed");
   });
 
+  describe("under way", () => {
+    let arrive: () => void;
+
+    beforeEach(() => {
+      const arrived = new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      hub.underWay = async ({ t }) => (t === "sub" ? arrived : undefined);
+    });
+
+    const asked = (count: number) =>
+      runtime.until(() => hub.count("/frames") === count, `${count} frames are under way`);
+
+    it("hold back what is published on them, so that one's own is never missed, and nothing else", async () => {
+      const push = await connected();
+      const got = follow(push, "a");
+      const published = Promise.all([push.publish("a", 1), push.publish("a", 2)]);
+      await push.publish("b", 0);
+      expect(hub.history.get("a")).toBeUndefined();
+      arrive();
+      expect(await published).toHaveLength(2);
+      await runtime.until(() => got.length === 2, "both are here");
+      expect(hub.received.map(({ t, ch }) => `${t} ${ch}`)).toEqual(["pub b", "sub a", "pub a", "pub a"]);
+    });
+
+    it("hold it back also while they wait for their turn, and no longer than that", async () => {
+      const push = await connected();
+      follow(push, "first");
+      const got = follow(push, "a");
+      follow(push, "last");
+      const published = push.publish("a", 1);
+      let lastMayGo: () => void = () => undefined;
+      const last = new Promise<void>((resolve) => {
+        lastMayGo = resolve;
+      });
+      hub.underWay = async ({ ch }) => (ch === "last" ? last : undefined);
+      await asked(1);
+      arrive();
+      await published;
+      await runtime.until(() => got.length === 1, "it is here");
+      expect(hub.wire?.channels.has("last")).toBe(false);
+      lastMayGo();
+      await subscribed("last");
+    });
+
+    it("let it go when they are refused", async () => {
+      const push = await connected();
+      const errors: unknown[] = [];
+      push.on("error", ({ channel }) => errors.push(channel));
+      hub.canned.push({ path: "/frames", status: 401 });
+      follow(push, "secret");
+      expect(await push.publish("secret", 1)).toEqual([hub.epoch, 1]);
+      expect(errors).toEqual(["secret"]);
+    });
+
+    it("let it go with the stream, and it is refused as without one", async () => {
+      const push = await connected();
+      follow(push, "a");
+      const published = push.publish("a", 1);
+      await asked(1);
+      hub.wire?.res.destroy();
+      await expect(published).rejects.toMatchObject({ code: "JB_NOT_LIVE" });
+      arrive();
+    });
+
+    it("do not hold back what was published before them", async () => {
+      const push = await connected();
+      const published = push.publish("a", 1);
+      follow(push, "a");
+      expect(await published).toEqual([hub.epoch, 1]);
+      arrive();
+    });
+  });
+
   it("that the hub ends are told, and not asked for again", async () => {
     const push = await connected({ channels: { a: null, b: null } });
     const errors: unknown[] = [];

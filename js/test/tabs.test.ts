@@ -234,6 +234,19 @@ describe("Leader", () => {
     ]);
   });
 
+  it("publishes for a tab behind what the tab wants: its own is not missed, however late that arrives", async () => {
+    join("one", {});
+    await runtime.until(
+      () => notes("state").some(({ state }) => state.status.state === "live"),
+      "it is live",
+    );
+    hub.underWay = ({ t }) => new Promise((resolve) => setTimeout(resolve, t === "sub" ? 50 : 0));
+    leader.take({ k: "want", from: "one", channel: "a", since: null });
+    leader.take({ k: "publish", from: "one", id: "x", channel: "a", data: 1 });
+    await flows(1);
+    expect(notes("answer")).toMatchObject([{ id: "x", answer: [hub.epoch, 1] }]);
+  });
+
   it("tells a refusal to all, and tries anew for who joins after it", async () => {
     hub.anonymous = false;
     join("one", { a: null });

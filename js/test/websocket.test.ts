@@ -86,6 +86,15 @@ describe("a WebSocket", () => {
     expect(hub.received.map(({ t }) => t)).toEqual(["sub", "pub", "sub", "unsub"]);
   });
 
+  it("takes a publication behind the subscriptions before it, which go up one by one", async () => {
+    const push = await overSocket();
+    for (const channel of ["x", "y"]) follow(push, channel);
+    const got = follow(push, "a");
+    await push.publish("a", 1);
+    await runtime.until(() => got.length === 1, "one's own is here");
+    expect(hub.received.map(({ t }) => t)).toEqual(["sub", "sub", "sub", "pub"]);
+  });
+
   it.each([
     [401, "JB_UNAUTHORIZED"],
     [429, "JB_RATE_LIMITED"],

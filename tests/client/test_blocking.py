@@ -76,6 +76,19 @@ def test_channels_come_and_go(hub_url: str, transport: TransportName) -> None:
         assert next(stream).data == 3
 
 
+def test_what_waits_of_a_channel_is_not_delivered_once_it_is_given_up(hub_url: str, transport: TransportName) -> None:
+    first, second = channel(), channel()
+    with connect(hub_url, transport=transport, channels=[first, second]) as stream:
+        places = {name: [stream.publish(name, number) for number in range(3)][-1] for name in (first, second)}
+        while dict(stream.positions) != places:
+            time.sleep(0.005)
+        stream.unsubscribe(first)
+        assert [(item.channel, item.data) for item in (next(stream) for _ in range(3))] == [
+            (second, number) for number in range(3)
+        ]
+        assert stream.get(0) is None
+
+
 def test_closing_ends_a_loop_in_another_thread(hub_url: str, transport: TransportName) -> None:
     stream = connect(hub_url, transport=transport, channels=[channel()])
     with stream:

@@ -48,6 +48,22 @@ def published(hub: ScriptedHub) -> list[Any]:
 
 
 @in_loop
+async def test_a_publication_waits_for_a_subscription_of_its_channel_that_is_under_way(
+    transport: TransportName,
+) -> None:
+    """However late the hub answers that: who reads the channel does not miss its own."""
+    hub = ScriptedHub(transport)
+    async with hub.connect() as stream:
+        await hub.wire()
+        hub.plan["/frames"].append(refuse(429, retry_after="0"))
+        asking = asyncio.create_task(stream.subscribe("a"))
+        await hub.until(lambda: not hub.plan["/frames"])
+        assert await stream.publish("a", 1) == Position(EPOCH, 1)
+        await asking
+        assert [up["t"] for up in hub.up] == ["sub", "pub"]
+
+
+@in_loop
 async def test_a_publication_is_a_signed_frame_that_names_the_connection(transport: TransportName) -> None:
     hub = ScriptedHub(transport)
     async with hub.connect() as stream:

@@ -437,6 +437,29 @@ async def test_a_channel_wanted_again_at_once_is_read_from_its_new_place_on(tran
 
 
 @in_loop
+async def test_what_waits_of_a_channel_is_not_delivered_once_it_is_given_up(transport: TransportName) -> None:
+    """Neither publications nor gaps, also where the hub has not answered yet; what waits of others stays."""
+    hub, notices = ScriptedHub(transport), list[Notice]()
+    async with hub.connect(channels=["a", "b"], on_notice=notices.append) as stream:
+        wire = await hub.wire()
+        wire.msg("a", 1, 1)
+        wire.msg("b", 1, 1)
+        wire.send("gap", ch="a", pos=[EPOCH, 3], reason="overflow")
+        wire.msg("a", 4, 4)
+        wire.msg("b", 2, 2)
+        await hub.until(lambda: stream.positions["b"] == Position(EPOCH, 2))
+        leaving = asyncio.create_task(stream.unsubscribe("a"))
+        await asyncio.sleep(0)
+        assert await take(stream, 2) == [("b", 1, 1), ("b", 2, 2)]
+        await leaving
+        wire.send("unsubscribed", ch="a", reason="asked")
+        await stream.subscribe("a")
+        wire.msg("a", 5, "of the new one")
+        assert await take(stream, 1) == [("a", 5, "of the new one")]
+        assert not any(isinstance(notice, Gap) for notice in notices)
+
+
+@in_loop
 async def test_a_channel_may_be_given_up_and_wanted_any_number_of_times(transport: TransportName) -> None:
     hub = ScriptedHub(transport)
     async with hub.connect(channels=["a"]) as stream:

@@ -17,7 +17,7 @@ import pytest
 from jitterbug.config import Config
 from jitterbug.hub import connection, upstream
 from jitterbug.hub.limits import InboundLimiter
-from jitterbug.hub.sessions import Revocations, Session
+from jitterbug.hub.sessions import Changes, Revocations, Session
 from jitterbug.protocol import base64
 from jitterbug.protocol.codes import Down
 from jitterbug.protocol.publication import largest_frame_bytes
@@ -172,6 +172,18 @@ def test_a_stray_and_a_revocation() -> None:
     for number in range(1_000):
         revoked.add(some_id(), 10**12 + number)
     meter.check("revocation", 1_000)
+
+
+def test_a_login_that_changed() -> None:
+    """As often as it changes, it is remembered once; and no longer than a key of before could live."""
+    changes, meter = Changes(605_000), Meter()
+    for _ in range(2):
+        for number in range(2_000):
+            known = Session(f"{number:048x}", subject=f"{'s' * 40}{number}", expires_at=1e10 + number)
+            changes.add(known, 10**12 + number)
+    meter.check("change", 2_000)
+    changes.add(Session("another"), 10**12 + 605_000 + 2_000)
+    assert len(changes) == 1
 
 
 def test_a_failing_address_and_a_fact() -> None:

@@ -72,6 +72,8 @@ export class TestHub {
   /** First offset the history still has, minus one; positions before it cannot be recovered. */
   forgottenTo = 0;
   tamper: (text: string) => string[] = (text) => [text];
+  /** How long a frame sent by POST is on its way. */
+  underWay: (payload: Payload) => Promise<unknown> = async () => undefined;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -141,6 +143,7 @@ export class TestHub {
     if (path === "/keys") return this.#issueKey(req, res);
     if (path === "/stream") return this.#stream(res, JSON.parse(body));
     if (path === "/frames") {
+      await this.underWay(JSON.parse(body).payload);
       const [status, words] = this.#frame(body);
       return answer(res, status, words);
     }

@@ -200,11 +200,12 @@ class Stream(AsyncIterator[Publication]):
         await self._subscriptions.add(channel, since)
 
     async def unsubscribe(self, channel: str) -> None:
-        """Read a channel no more. Nothing of it is delivered from now on.
+        """Read a channel no more. Nothing of it is delivered from now on, nor what was received and not yet taken.
 
         Raises:
             JitterbugError: The stream ended for good.
         """
+        self._inbox.drop(channel)
         await self._subscriptions.remove(channel)
 
     async def __anext__(self) -> Publication:

@@ -26,6 +26,11 @@ class Inbox:
         self._items.append(item)
         self._moved.set()
 
+    def drop(self, channel: str) -> None:
+        """Throw away what waits of a channel."""
+        self._items = deque(item for item in self._items if item.channel != channel)
+        self._moved.set()
+
     @property
     def is_full(self) -> bool:
         """No more should come now."""

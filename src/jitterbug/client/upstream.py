@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -53,7 +54,7 @@ class _Lost(NamedTuple):
 class Upstream:
     """Sends over whatever connection is open."""
 
-    __slots__ = ("_backoff", "_clock", "_keys", "_link", "_notify", "_publishing", "_subscribing")
+    __slots__ = ("_asking", "_backoff", "_clock", "_keys", "_link", "_notify", "_publishing", "_subscribing")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Upstream:
         self._backoff = Backoff(random)
         self._publishing = asyncio.Lock()
         self._subscribing = asyncio.Lock()
+        self._asking: Counter[str] = Counter()  # channels whose subscription the hub has not answered
 
     async def send(self, payload: dict[str, Any], key: HeldKey | None = None) -> dict[str, Any]:
         """Sign a payload now and send it once.
@@ -106,9 +108,13 @@ class Upstream:
             JitterbugError: The stream ended for good, or see :meth:`send`.
         """
         canonical.encode(data)  # before any waiting
-        # Not before the channels are asked for: who reads its own publications would find them lost after a restart.
+        # Not before the channels are asked for: who reads its own publications would find them lost after a restart, or
+        # miss them in silence where the two requests overtake each other.
         async with self._publishing:
-            answer = await self._call({"t": Up.PUB.value, "ch": channel, "data": data}, lambda: self._link.is_asked)
+            answer = await self._call(
+                {"t": Up.PUB.value, "ch": channel, "data": data},
+                lambda: self._link.is_asked and channel not in self._asking,
+            )
         position = Position.from_json(answer.get("pos"))
         if position is None:
             raise UnreadableError
@@ -116,8 +122,14 @@ class Upstream:
 
     async def subscribe(self, channel: str, since: Position | None) -> None:
         """Add a channel to the open connection. Raises as :meth:`publish` does."""
-        async with self._subscribing:
-            await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
+        self._asking[channel] += 1
+        try:
+            async with self._subscribing:
+                await self._call({"t": Up.SUB.value, "ch": channel, "since": since.to_json() if since else None})
+        finally:
+            self._asking[channel] -= 1
+            self._asking += Counter()  # lets go of those at 0
+            self._link.tell()
 
     async def unsubscribe(self, channel: str, conn: str) -> None:
         """Take a channel off this connection; its end does the same. Raises as :meth:`publish` does."""

@@ -35,7 +35,7 @@ class Connection:
         sink: The end of the wire.
         address: Client address, for caps and facts.
         kid: Key that signs its frames now.
-        key_expires_at_ms: Last ``ts`` that key may sign; beyond it nothing is sent.
+        key_expires_at_ms: Last ``ts`` that key may sign, never past the session's end; beyond it nothing is sent.
         places: Where each subscribed channel stands on this wire.
         joining: Channels whose history is still being read, with what was published meanwhile.
         inbound: Limits what the client sends.
@@ -43,6 +43,7 @@ class Connection:
         is_waiting: Something waits for a token or a tick; the wheel will bring it up.
         is_ending: ``bye`` is queued or sent; nothing follows it.
         is_closed: The wire is gone and the hub has forgotten it.
+        due_at_ns: When its deadlines are looked at next, monotonic.
         heartbeat_at_ns: When the next ``hb`` is due, monotonic.
         rekey_hinted: The client was asked to renew this key.
         present: Channels in whose presence it counts, and as which subject.
@@ -53,9 +54,9 @@ class Connection:
     __slots__ = (
         "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
         "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_stalled_since_ns", "_taken_bytes",
-        "_tick", "_written_bytes", "address", "conn", "heartbeat_at_ns", "in_ready", "inbound", "is_closed",
-        "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns", "places",
-        "present", "rekey_hinted", "rights", "session", "sink",
+        "_tick", "_written_bytes", "address", "conn", "due_at_ns", "heartbeat_at_ns", "in_ready", "inbound",
+        "is_closed", "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns",
+        "places", "present", "rekey_hinted", "rights", "session", "sink",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +73,9 @@ class Connection:
         self.conn = conn
         self.session = session
         self.address = address
-        self.key_expires_at_ms = key_expires_at_ms
+        self.key_expires_at_ms = 0
+        self.sign_until(key_expires_at_ms)
+        self.due_at_ns = now_ns
         self.places: dict[str, Place] = {}
         self.joining: dict[str, list[PreparedPublication]] = {}
         self.inbound = InboundLimiter(config.rate_capacity, config.rate_refill_per_s)
@@ -174,10 +177,15 @@ class Connection:
 
         def switch() -> None:
             self._signer = signer
-            self.key_expires_at_ms = expires_at_ms
+            self.sign_until(expires_at_ms)
             self.rekey_hinted = False
 
         self.control(Down.REKEY, then=switch, kid=signer.kid)
+
+    def sign_until(self, expires_at_ms: int) -> None:
+        """Sign until a key ends, or its session where that is sooner: that may have moved since the key was made."""
+        ends_at_s = self.session.expires_at
+        self.key_expires_at_ms = expires_at_ms if ends_at_s is None else min(expires_at_ms, int(ends_at_s * 1_000))
 
     def bye(self, reason: ByeReason, retry_ms: int) -> None:
         """End the stream: what else waits is left to the next connection, which resumes."""

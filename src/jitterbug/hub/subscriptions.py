@@ -75,13 +75,14 @@ class Subscriptions:
         self._change(connection, session)
         await self._review(connection)
 
-    @staticmethod
-    def _change(connection: Connection, session: Session) -> None:
+    def _change(self, connection: Connection, session: Session) -> None:
+        before_ms = connection.key_expires_at_ms
         connection.session = session
         connection.rights += 1
-        if session.expires_at is not None and session.expires_at * 1_000 < connection.key_expires_at_ms:
-            # Nothing is signed past the end of the session, which may have come nearer.
-            connection.key_expires_at_ms = int(session.expires_at * 1_000)
+        connection.sign_until(before_ms)
+        if connection.key_expires_at_ms < before_ms:
+            # It may be over before anybody would have looked: then `bye` leaves while it can be signed.
+            self._tick.set_deadline(connection, self._hub.clock.monotonic_ns())
 
     async def _review(self, connection: Connection) -> None:
         for channel in [*connection.places, *connection.joining]:

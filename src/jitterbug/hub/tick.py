@@ -79,7 +79,8 @@ class Tick:
             asyncio.get_running_loop().call_soon(self.run_ready)
 
     def set_deadline(self, connection: Connection, at_ns: int) -> None:
-        """Have :data:`Deadline` called for a connection in the first tick at or after ``at_ns``."""
+        """Have :data:`Deadline` called for a connection in the first tick at or after ``at_ns``, and not before."""
+        connection.due_at_ns = at_ns
         self._deadlines.add(connection, at_ns)
 
     def run_ready(self) -> None:
@@ -96,15 +97,15 @@ class Tick:
         """Do one tick: deadlines, then those that waited for a token or for this tick, in the order they came."""
         moment = self.moment()
         for connection in self._deadlines.due(moment.now_ns):
-            if connection.is_closed:
-                continue
+            if connection.is_closed or connection.due_at_ns > moment.now_ns:
+                continue  # looked at earlier than it was entered for, and entered anew then
             try:
                 next_ns = self._on_deadline(connection, moment)
             except Exception:
                 cut(connection)
                 continue
             if next_ns is not None:
-                self._deadlines.add(connection, next_ns)
+                self.set_deadline(connection, next_ns)
         woken = self._wakes.due(moment.now_ns)
         for connection in woken:
             connection.is_waiting = False

@@ -51,6 +51,7 @@ _FAILING_ADDRESS_BYTES: Final = 1_400
 _FAILING_PUBLISHER_BYTES: Final = 500
 _FACT_BYTES: Final = 700
 _REVOCATION_BYTES: Final = 230
+_CHANGE_BYTES: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ def terms(config: Config, sockets: int) -> list[Term]:
         Term("failing address", _FAILING_ADDRESS_BYTES, FAILING_ADDRESSES, "the oldest goes"),
         Term("fact", _FACT_BYTES, FACTS, "audit queue; then they are counted"),
         Term("revocation", _REVOCATION_BYTES, MAX_REVOKED, "the oldest goes"),
+        Term("change", _CHANGE_BYTES, None, "logins the application changes in 605 s"),
     ]
 
 
