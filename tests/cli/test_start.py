@@ -17,6 +17,43 @@ def test_the_command_line_imports_no_server_and_no_client_until_it_needs_one() -
     assert not {"httpx2", "uvicorn", "prometheus_client", "websockets"} & set(eval(result.stdout))
 
 
+MOST_MODULES = 220
+"""Python's own and typer's with a new version's growth; rich alone has seventy, an HTTP client or a server hundreds."""
+
+
+@pytest.mark.parametrize("command", [[], ["keys"], ["audit"], ["check"], ["serve"], ["audit", "verify"], *COMMANDS])
+def test_a_page_of_help_loads_nothing_that_only_a_command_needs(command: list[str]) -> None:
+    """Counted, not timed: what is not loaded takes no time on any machine."""
+    code = (
+        "import sys; from jitterbug.__main__ import main\n"
+        f"sys.argv[1:] = {[*command, '--help']}\n"
+        "main()\n"
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    loaded = result.stderr.split()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("jitterbug.")}
+    assert ours == {"__main__", "cli", "errors"}
+    heavy = {"asyncio", "httpx2", "msgspec", "prometheus_client", "rich", "ssl", "starlette", "structlog", "uvicorn"}
+    assert heavy & set(loaded) == set()
+    assert len(loaded) <= MOST_MODULES
+
+
+@pytest.mark.parametrize("command", [[], ["keys"], ["audit"]])
+def test_without_a_command_the_page_is_the_answer(jitterbug: Run, command: list[str]) -> None:
+    result = jitterbug(*command)
+    assert (result.returncode, result.stderr) == (2, "")
+    assert result.stdout == jitterbug(*command, "--help").stdout
+
+
+@pytest.mark.parametrize("columns", [20, 80, 300])
+def test_a_page_of_help_fits_the_terminal(jitterbug: Run, columns: int) -> None:
+    text = jitterbug("serve", "--help", environ={"COLUMNS": str(columns)}).stdout
+    assert "[bold]" not in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= min(max(columns, 50), 100)
+
+
 @pytest.mark.parametrize("module", ["jitterbug", "jitterbug.protocol", "jitterbug.settings"])
 def test_the_library_does_not_bring_the_command_line_or_an_http_client_with_it(module: str) -> None:
     code = f"import {module}, sys; print(sorted({{m.split('.')[0] for m in sys.modules}}))"

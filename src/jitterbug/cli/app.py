@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from jitterbug.cli import audit, dev, keys, listen, publish, serve
+from jitterbug.cli.help import Command, Group
 from jitterbug.cli.output import complain, paragraphs
 from jitterbug.errors import JitterbugError, SettingError
 
@@ -19,7 +20,8 @@ app: Final = typer.Typer(
     name="jitterbug",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    cls=Group,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 78 a setting is missing or weak.",
@@ -28,7 +30,7 @@ app: Final = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         typer.echo(f"jitterbug {version('jitterbug-push')}")
         raise typer.Exit
@@ -47,11 +49,11 @@ def _main(
 
 
 app.callback(help=paragraphs(_main))(_main)
-app.command("dev", help=paragraphs(dev.dev), epilog=dev.EPILOG)(dev.dev)
-app.command("publish", help=paragraphs(publish.publish), epilog=publish.EPILOG)(publish.publish)
-app.command("listen", help=paragraphs(listen.listen), epilog=listen.EPILOG)(listen.listen)
-app.command("serve", help=paragraphs(serve.serve), epilog=serve.EPILOG)(serve.serve)
-app.command("check", help=paragraphs(serve.check), epilog=serve.CHECK_EPILOG)(serve.check)
+app.command("dev", cls=Command, help=paragraphs(dev.dev), epilog=dev.EPILOG)(dev.dev)
+app.command("publish", cls=Command, help=paragraphs(publish.publish), epilog=publish.EPILOG)(publish.publish)
+app.command("listen", cls=Command, help=paragraphs(listen.listen), epilog=listen.EPILOG)(listen.listen)
+app.command("serve", cls=Command, help=paragraphs(serve.serve), epilog=serve.EPILOG)(serve.serve)
+app.command("check", cls=Command, help=paragraphs(serve.check), epilog=serve.CHECK_EPILOG)(serve.check)
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 

@@ -5,10 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
+from jitterbug.cli.help import Command, Group
 from jitterbug.cli.output import complain, console, paragraphs, write_json
 from jitterbug.errors import JitterbugError
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 EPILOG: Final = """
 [bold]Examples[/]
   jitterbug audit verify audit.jsonl
@@ -28,8 +29,8 @@ def init(file: Annotated[Path, typer.Argument(metavar="FILE", help="The trail th
     Keep the key away from the host. Nothing there holds it: the hub goes on with keys made from it that cannot be
     turned back. Without this command a hub begins its trail itself, and only the chain can be verified.
     """
-    from jitterbug.protocol import base64  # noqa: PLC0415
-    from jitterbug.telemetry.audit import seal_file  # noqa: PLC0415
+    from jitterbug.protocol import base64
+    from jitterbug.telemetry.audit import seal_file
 
     try:
         key = seal_file.begin(file)
@@ -56,9 +57,9 @@ def verify(
     Finds records that were changed, taken out, put in, moved or cut off. Whether records were cut off at the end shows
     by the .seal file beside the trail, or by a checkpoint that was copied off the host. Exit status 0 = whole, 1 = not.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from jitterbug.telemetry.audit.verify import verify as verify_trail  # noqa: PLC0415
+    from jitterbug.telemetry.audit.verify import verify as verify_trail
 
     wanted, key = _checkpoint(checkpoint), _key(key_file)
     try:
@@ -98,7 +99,7 @@ def _checkpoint(text: str | None) -> tuple[int, str] | None:
 
 
 def _key(file: Path | None) -> bytes | None:
-    from jitterbug.protocol import base64  # noqa: PLC0415
+    from jitterbug.protocol import base64
 
     if file is None:
         return None
@@ -117,6 +118,6 @@ def _audit() -> None:
     """Begin an audit trail, and read it back."""
 
 
-app.command("init", help=paragraphs(init), epilog=INIT_EPILOG)(init)
-app.command("verify", help=paragraphs(verify), epilog=EPILOG)(verify)
+app.command("init", cls=Command, help=paragraphs(init), epilog=INIT_EPILOG)(init)
+app.command("verify", cls=Command, help=paragraphs(verify), epilog=EPILOG)(verify)
 app.callback()(_audit)

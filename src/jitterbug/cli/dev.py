@@ -1,7 +1,6 @@
 """``jitterbug dev``: a hub for this machine."""
 
 import os
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -9,10 +8,10 @@ import typer
 
 from jitterbug.cli.flags import MISSING_SERVER, AdminBind, Bind, Profile, Set, flags
 from jitterbug.cli.output import complain, console, write_json
-from jitterbug.settings import Settings, load
 
 if TYPE_CHECKING:
     from jitterbug.server.run import Listening
+    from jitterbug.settings import Settings
 
 EPILOG: Final = """
 [bold]Examples[/]
@@ -43,11 +42,13 @@ def dev(
     Without HMAC_KEY_ID and HMAC_SECRET the root key is random and lives as long as the process. The live page is at the
     address it prints.
     """
+    from jitterbug.settings import load
+
     given = flags(set_, bind, admin_bind, profile)
     settings = load(given, environ=os.environ, cwd=Path.cwd(), development=True)
     try:
-        from jitterbug.cli import logs  # noqa: PLC0415
-        from jitterbug.server.run import Listening, run  # noqa: PLC0415
+        from jitterbug.cli import logs
+        from jitterbug.server.run import Listening, run
     except ModuleNotFoundError as error:
         complain("JB_MISSING", f"{error.name} {MISSING_SERVER}")
         return 1
@@ -59,6 +60,8 @@ def dev(
         else:
             _welcome(listening, settings)
         if open_page:
+            import webbrowser
+
             webbrowser.open(listening.url)
 
     try:
@@ -69,10 +72,10 @@ def dev(
         return 1
 
 
-def _welcome(listening: "Listening", settings: Settings) -> None:
+def _welcome(listening: "Listening", settings: "Settings") -> None:
     """A few lines: where it is, what it allows, what to type next."""
-    from rich.panel import Panel  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.panel import Panel
+    from rich.text import Text
 
     config = settings.config
     url = listening.url

@@ -4,8 +4,6 @@ from typing import Annotated, Final
 
 import typer
 
-from jitterbug.settings import names
-
 Bind = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="Where pages and clients connect; port 0 = any. JITTERBUG_BIND"),
@@ -25,6 +23,8 @@ MISSING_SERVER: Final = 'is not installed. Run: pip install "jitterbug-push[serv
 
 def flags(pairs: list[str] | None, bind: str | None, admin_bind: str | None, profile: str | None) -> dict[str, str]:
     """Flags by the full names of the settings. Raises typer.BadParameter for a pair without ``=``."""
+    from jitterbug.settings import names
+
     found: dict[str, str] = {}
     for pair in pairs or []:
         name, equals, value = pair.partition("=")

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import typer
 
 from jitterbug.errors import SettingError
-from jitterbug.hub.channels import is_channel
 
 DEFAULT_URL: Final = "http://127.0.0.1:8440"
 
@@ -36,6 +35,8 @@ def read_token(path: Path | None) -> str | None:
 
 def check_channels(*channels: str) -> None:
     """Refuse what can name no channel (PROTOCOL §4), as wrong usage."""
+    from jitterbug.hub.channels import is_channel
+
     for channel in channels:
         if not is_channel(channel):
             raise typer.BadParameter("A channel has 1 to 128 of A-Z a-z 0-9 _ - . / in its name")
@@ -44,8 +45,8 @@ def check_channels(*channels: str) -> None:
 @contextmanager
 def explained(url: str) -> Iterator[None]:
     """Say more about a hub that does not answer on this machine: most likely nobody started it."""
-    from jitterbug.client import NetworkError  # noqa: PLC0415
-    from jitterbug.client.transport import is_loopback  # noqa: PLC0415
+    from jitterbug.client import NetworkError
+    from jitterbug.client.transport import is_loopback
 
     try:
         yield
@@ -59,7 +60,7 @@ def explained(url: str) -> Iterator[None]:
 
 def check_url(url: str) -> None:
     """Refuse what is no address of a hub, as wrong usage."""
-    from jitterbug.client.transport import base_url  # noqa: PLC0415
+    from jitterbug.client.transport import base_url
 
     try:
         base_url(url)

@@ -7,10 +7,10 @@ from typing import Final
 
 import typer
 
+from jitterbug.cli.help import Command, Group
 from jitterbug.cli.output import paragraphs
-from jitterbug.protocol.signing import SECRET_BYTES
 
-app: Final = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 EPILOG: Final = """
 [bold]Examples[/]
@@ -31,6 +31,8 @@ def new() -> None:
     HMAC_KEY_ID names the key in frames, HMAC_SECRET is 256 random bits in base64. Standard output has these two lines
     and nothing else; what to do with them goes to standard error. Nothing is written anywhere.
     """
+    from jitterbug.protocol.signing import SECRET_BYTES
+
     secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     sys.stdout.write(f"HMAC_KEY_ID=root_{secrets.token_hex(8)}\nHMAC_SECRET={secret}\n")
     sys.stdout.flush()
@@ -41,5 +43,5 @@ def _keys() -> None:
     """Make root keys, which sign for the hub and its back ends."""
 
 
-app.command("new", help=paragraphs(new), epilog=EPILOG)(new)
+app.command("new", cls=Command, help=paragraphs(new), epilog=EPILOG)(new)
 app.callback()(_keys)

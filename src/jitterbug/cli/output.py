@@ -6,29 +6,27 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WHOLE: Final = "\N{CHECK MARK}"
 BROKEN: Final = "\N{BALLOT X}"
 _PLAIN: Final = {WHOLE: "ok", BROKEN: "NO"}
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command what a reader means that has gone."""
-        raise BrokenPipeError
+def console(*, stderr: bool = False) -> "Console":
+    """What prints in colour, loaded by those who print."""
+    from jitterbug.cli.terminal import Terminal
 
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that colours terminals only, honours NO_COLOR, and never breaks or decorates a line by itself."""
-    return _Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    return Terminal(stderr=stderr)
 
 
 def complain(code: str, text: str) -> None:
     """Tell one error in one line on standard error."""
+    from rich.text import Text
+
     console(stderr=True).print(Text(f"jitterbug: {code}: {printable(text)}", style="red"))
 
 

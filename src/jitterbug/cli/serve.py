@@ -9,7 +9,6 @@ import typer
 
 from jitterbug.cli.flags import MISSING_SERVER, AdminBind, Bind, Profile, Set, flags
 from jitterbug.cli.output import complain, console, write_json
-from jitterbug.settings import load
 
 if TYPE_CHECKING:
     from jitterbug.server.run import Listening
@@ -41,13 +40,15 @@ def serve(
     SIGHUP reads .env and jitterbug.toml again: root keys and allowed origins change with every stream left open. What
     is too weak is refused and the old settings stay. Anything else needs a restart, and the log names it.
     """
+    from jitterbug.settings import load
+
     read = partial(load, flags(set_, bind, admin_bind, profile), environ=os.environ, cwd=Path.cwd())
     settings = read()
     if log not in {"text", "json"}:
         raise typer.BadParameter("--log takes text or json")
     try:
-        from jitterbug.cli import logs  # noqa: PLC0415
-        from jitterbug.server.run import run  # noqa: PLC0415
+        from jitterbug.cli import logs
+        from jitterbug.server.run import run
     except ModuleNotFoundError as error:
         complain("JB_MISSING", f"{error.name} {MISSING_SERVER}")
         return 1
@@ -69,9 +70,11 @@ def check(bind: Bind = None, admin_bind: AdminBind = None, profile: Profile = No
 
     Exit status 0 when it would, 78 with the setting and the remedy when it would not. No value is ever printed.
     """
+    from jitterbug.settings import load
+
     settings = load(flags(set_, bind, admin_bind, profile), environ=os.environ, cwd=Path.cwd())
     try:
-        from jitterbug.server.rules import check_rules  # noqa: PLC0415
+        from jitterbug.server.rules import check_rules
     except ModuleNotFoundError as error:
         complain("JB_MISSING", f"{error.name} {MISSING_SERVER}")
         return 1
