@@ -17,6 +17,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const CLIENT = "dist";
 const PAGE = "page";
@@ -90,6 +91,7 @@ async function buildPage() {
     legalComments: "none",
     banner: { js: banner(bundled), css: banner(["uplot"]) },
   });
+  await squeeze(`${CONSOLE}/main.js`);
   writeFileSync(`${CONSOLE}/LICENSES.txt`, licences(bundled));
   const copied = readdirSync(PAGE).filter((file) => file === "index.html" || file.endsWith(".svg"));
   for (const file of copied) copyFileSync(`${PAGE}/${file}`, `${CONSOLE}/${file}`);
@@ -98,6 +100,17 @@ async function buildPage() {
     "live page",
   );
   if (bytes > PAGE_BUDGET_BYTES) fail(`The live page is over its budget of ${PAGE_BUDGET_BYTES} bytes.`);
+}
+
+/** Minifies a second time, by a tool that takes longer and looks further: a twentieth less on the wire. */
+async function squeeze(file) {
+  const { code } = await minify(readFileSync(file, "utf8"), {
+    compress: { passes: 3 },
+    ecma: 2022,
+    module: true,
+    format: { comments: /^!/ },
+  });
+  writeFileSync(file, code);
 }
 
 /** One comment that names what a bundle holds; the whole texts stand in LICENSES.txt beside it. */
