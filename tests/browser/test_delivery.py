@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 from jitterbug.client import Position
 from tests.client.hub_process import HubProcess
 from tests.delivery.conftest import IS_LONG, seed
-from tests.delivery.fault_proxy import CALM, FaultProxy, Rates
+from tests.delivery.fault_proxy import CALM, KINDS, FaultProxy, Rates
 from tests.delivery.feed import ROOT, Feed
 from tests.delivery.numbers import Ledger
 
@@ -27,6 +27,8 @@ CLIENT = Path(__file__).resolve().parents[2] / "js" / "dist" / "index.js"
 BASE = "/api/jitterbug"
 CHANNELS = ("numbers/a", "numbers/b")
 COUNT = 10_000 if IS_LONG else 600
+ENOUGH = 10_000
+"""Publications in which each kind of fault is drawn some ten times at least."""
 FEWER = 2_000 if IS_LONG else 300
 SKEW_MS, WINDOW_MS, SLEEP_S = (5_000, 10_000, 12.0) if IS_LONG else (1_000, 2_000, 3.0)
 SCALE = 0.3 if IS_LONG else 1.0
@@ -186,9 +188,10 @@ def run(
         stats = [page.evaluate("window.push.stats") for page in pages.values()]
         for proxy in proxies.values():
             proxy.down = proxy.up = CALM
+        injected = sum((proxy.injected for proxy in proxies.values()), Counter[str]())
         figures = {
             "publications": sum(feed.sent.values()),
-            "faults": dict(sum((proxy.injected for proxy in proxies.values()), Counter())),
+            "faults": dict(injected),
             "reconnects": [each["reconnects"] for each in stats],
             "rotations": [each["rotations"] for each in stats],
             "refused": [{name: count for name, count in each["refused"].items() if count} for each in stats],
@@ -200,6 +203,8 @@ def run(
         print(figures)  # noqa: T201
         assert feed.faults == []
         assert all(each["reconnects"] > 0 for each in stats), "no cut was ever drawn"
+        if count >= ENOUGH:
+            assert set(injected) == set(KINDS), "a kind of fault was never drawn"
         assert sum(each["rotations"] for each in stats) > 0
     for ledger in ledgers.values():
         assert ledger.faults == []

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client.hub_process import HubProcess
 from tests.delivery.conftest import IS_LONG
-from tests.delivery.fault_proxy import FaultProxy, Rates
+from tests.delivery.fault_proxy import KINDS, FaultProxy, Rates
 from tests.delivery.feed import ROOT, Feed
 from tests.delivery.readers import reading
 from tests.looped import in_loop
@@ -48,6 +48,8 @@ async def test_the_client_delivers_every_number_once_and_in_order_over_websocket
             assert reader.ledger.faults + feed.faults == []
             assert (reader.ledger.delivered, reader.ledger.missed) == (COUNT - 2, 0), reader.ledger
             assert reader.stats.connections > 1, "no cut was ever drawn"
+            if IS_LONG:
+                assert set(proxy.injected) == set(KINDS), "a kind of fault was never drawn"
             figures = {
                 "publications": COUNT,
                 "faults": dict(proxy.injected),
