@@ -25,9 +25,9 @@ _ID: Final = re.compile(r"[RO]\d+")
 HEAD: Final = """\
 # Standards and what shows them
 
-Written by `make compliance` from the rows in `scripts/compliance.toml` and the results of the tests. *Shown*: every id has tests and all that ran
-passed, and so did every test that the row names itself. *Partly*: some. *Not shown*: no passing test, whatever the sentence says. What each id asks for: [requirements.md](requirements.md). No auditor has
-looked at this; it helps whoever does.
+Written by `make compliance` from the rows in `scripts/compliance.toml` and the results of the tests. *Shown*: every id has tests and all that ran passed, and
+so did every test that the row itself names. *Partly*: some. *Not shown*: no passing test, whatever the sentence says. What each id asks for:
+[requirements.md](requirements.md). No auditor has looked at this; it helps whoever does.
 """
 
 Passing = Mapping[str, Sequence[NamedTest]]

@@ -1,6 +1,11 @@
 """Caps per address, which do not apply to this machine in development and so are looked at without a wire."""
 
 import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jitterbug import Config, Session
 from jitterbug.server.limits import KEYS_PER_ADDRESS_FACTOR, EndpointLimits
@@ -22,6 +27,7 @@ def test_many_logins_from_one_address_share_a_limit(clock: ManualClock) -> None:
         logins = [Session(f"{address} {number}") for number in range(KEYS_PER_ADDRESS_FACTOR + 1)]
         return [await endpoint.admit_key(login, address) for login in logins]
 
+    assert KEYS_PER_ADDRESS_FACTOR == 60
     assert asyncio.run(ask(ADDRESS)) == [None] * KEYS_PER_ADDRESS_FACTOR + [60]
     assert asyncio.run(ask("192.0.2.8"))[:-1] == [None] * KEYS_PER_ADDRESS_FACTOR
     clock.advance(s=60)
@@ -99,3 +105,66 @@ def test_this_machine_is_not_capped_in_development_and_is_otherwise(clock: Manua
     assert limits(clock, development=True).capped(ADDRESS) == ADDRESS
     assert limits(clock).capped("127.0.0.1") == "127.0.0.1"
     assert limits(clock).capped(None) is None
+
+
+@pytest.mark.parametrize(("sessions", "logins"), [(256, 64), (8, 2), (7, 1), (1, 1)])
+def test_a_subject_has_a_quarter_of_an_address_and_at_least_one_login(
+    clock: ManualClock, sessions: int, logins: int
+) -> None:
+    """REQUIREMENTS §2.27."""
+    endpoint = limits(clock, max_sessions_per_address=sessions)
+
+    async def ask() -> list[int | None]:
+        return [await endpoint.admit_subject("user-7") for _ in range(logins + 1)]
+
+    assert asyncio.run(ask()) == [None] * logins + [60]
+
+
+PLACES = st.tuples(st.sampled_from(["one", "two"]), st.sampled_from([ADDRESS, "192.0.2.8", None]))
+
+
+@given(places=st.lists(PLACES, max_size=12), closed=st.lists(st.integers(0, 11), max_size=12))
+def test_wires_are_counted_exactly_in_all_by_session_and_by_address(
+    places: list[tuple[str, str | None]], closed: list[int]
+) -> None:
+    """REQUIREMENTS §2.26: also beyond a cap, where several were let by before the first of them was counted."""
+    endpoint = limits(ManualClock(), max_connections=5, max_connections_per_session=3, max_connections_per_address=2)
+    sessions = {name: Session(name) for name in ("one", "two")}
+    steps = [(True, place) for place in places]
+    steps += [(False, places[at]) for at in dict.fromkeys(closed) if at < len(places)]
+    open_now: Counter[tuple[str, str | None]] = Counter()
+    for opened, (name, address) in steps:
+        if opened:
+            endpoint.connection_opened(sessions[name].id, address)
+        else:
+            endpoint.connection_closed(sessions[name].id, address)
+        open_now[name, address] += 1 if opened else -1
+        for asked, session in sessions.items():
+            for place in (ADDRESS, "192.0.2.8", "192.0.2.9", None):
+                here = sum(count for (_, at), count in open_now.items() if at == place)
+                mine = sum(count for (owner, _), count in open_now.items() if owner == asked)
+                fits = open_now.total() < 5 and mine < 3 and (place is None or here < 2)
+                assert endpoint.admit_connection(session, place) is fits
+
+
+def test_nothing_is_kept_of_a_wire_that_is_closed() -> None:
+    endpoint = limits(ManualClock())
+    for _ in range(3):
+        endpoint.connection_opened("one", ADDRESS)
+    for _ in range(3):
+        endpoint.connection_closed("one", ADDRESS)
+
+    assert (endpoint._wires, endpoint._by_session, endpoint._by_address) == (0, {}, {})
+
+
+@pytest.mark.parametrize("cap", ["max_connections", "max_connections_per_session", "max_connections_per_address"])
+@pytest.mark.parametrize("most", [1, 300])
+def test_a_cap_of_any_size_is_exact(cap: str, most: int) -> None:
+    session, others = Session("any"), {"max_connections_per_session": 1_000, "max_connections_per_address": 1_000}
+    endpoint = limits(ManualClock(), **{**others, cap: most})
+    admitted = 0
+    while endpoint.admit_connection(session, ADDRESS):
+        endpoint.connection_opened(session.id, ADDRESS)
+        admitted += 1
+
+    assert admitted == most

@@ -143,7 +143,8 @@ def test_every_address_of_a_version_is_never_a_proxy_in_one_piece_or_in_several_
     [
         ("memory://", "memory://"), ("sqlite:///h.db", "sqlite:////srv/hub/h.db"),
         ("sqlite:////var/h.db", "sqlite:////var/h.db"), ("sqlite:///a/h.db", "sqlite:////srv/hub/a/h.db"),
-        ("sqlite:///...", "sqlite:////srv/hub/..."), ("sqlite:///a#/../h", None), ("redis://h", "redis://h"),
+        ("sqlite:///...", "sqlite:////srv/hub/..."),
+        ("sqlite:///z.db", "sqlite:////srv/hub/z.db"), ("sqlite:///a#/../h", None), ("redis://h", "redis://h"),
         ("rediss://u:p@h:6379/1", "rediss://u:p@h:6379/1"),
     ],
 )  # fmt: skip
