@@ -3,13 +3,13 @@
 import asyncio
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from jitterbug.errors import CanonicalError
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest
+from jitterbug.server.handshake import header
 
 BODY_TIMEOUT_S: Final = 10
 
@@ -25,7 +25,7 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     Raises:
         RefusedRequest: Too large, too slow, or the peer went away.
     """
-    announced = Headers(scope=scope).get("content-length", "")
+    announced = header(scope, b"content-length") or ""
     if announced.isdigit() and int(announced[:16]) > limit_bytes:
         raise _too_large()
     chunks: list[bytes] = []
@@ -50,7 +50,7 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
 
 async def read_json(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """Like :func:`read_body`, for ``application/json`` only. Raises RefusedRequest, 415 for another type."""
-    media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise RefusedRequest(ErrorCode.INVALID, "content type is not JSON", status=415)
     return await read_body(scope, receive, limit_bytes)
