@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from jitterbug.errors import CanonicalError
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest
+from jitterbug.server.handshake import header
 
 BODY_TIMEOUT_S: Final = 10
 _DISCARD_BYTES: Final = 65_536
@@ -28,9 +28,9 @@ async def read_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     Raises:
         RefusedRequest: Too large, too slow, or the peer went away.
     """
-    announced = Headers(scope=scope).get("content-length", "")
+    announced = header(scope, b"content-length") or ""
     if announced.isdigit() and int(announced[:16]) > limit_bytes:
-        if "expect" not in Headers(scope=scope):  # that peer waits for the answer before it sends anything
+        if header(scope, b"expect") is None:  # that peer waits for the answer before it sends anything
             await _discard(receive)
         raise _too_large()
     chunks: list[bytes] = []
@@ -69,7 +69,7 @@ async def _discard(receive: Receive) -> None:
 
 async def read_json(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """Like :func:`read_body`, for ``application/json`` only. Raises RefusedRequest, 415 for another type."""
-    media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise RefusedRequest(ErrorCode.INVALID, "content type is not JSON", status=415)
     return await read_body(scope, receive, limit_bytes)

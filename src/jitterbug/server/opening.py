@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION, is_channel
@@ -19,7 +18,7 @@ from jitterbug.protocol.keys import RootKeys
 from jitterbug.protocol.position import Position, decode_cursor
 from jitterbug.protocol.verifying import VerifyKey
 from jitterbug.server.answers import RefusedRequest
-from jitterbug.server.handshake import client_address
+from jitterbug.server.handshake import client_address, header
 from jitterbug.server.limits import EndpointLimits
 from jitterbug.telemetry.events import Fact, FactCode
 
@@ -65,7 +64,7 @@ def from_query(scope: Scope) -> Wanted:
     channels = [value for name, value in fields if name == "channel"]
     if len(kids) != 1 or any(name not in {"kid", "channel"} for name, _ in fields):
         raise RefusedRequest(ErrorCode.INVALID, "stream wants one kid, channels and nothing else")
-    cursor = Headers(scope=scope).get("last-event-id", "")
+    cursor = header(scope, b"last-event-id") or ""
     known = decode_cursor(cursor, channels)
     return kids[0], {channel: known.get(channel) for channel in channels}
 
