@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.types import Receive, Scope, Send
@@ -236,9 +236,9 @@ class Jitterbug:
 
         app.router.routes.insert(0, Mount(path, app=self.asgi))
 
-    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def asgi(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """The routes below ``BASE`` as an ASGI application."""
-        await self._routes(scope, receive, send)
+        return self._routes(scope, receive, send)  # no coroutine of its own: each open stream would hold one
 
     def has_expired(self, session: Session) -> bool:
         """Whether a login is over, by its time or because it was revoked."""

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, finished
-from jitterbug.server.handshake import check_development, is_foreign_site
+from jitterbug.server.handshake import OWN_SCOPE, check_development, is_foreign_site
 from jitterbug.server.sessions import OwnSessions
 
 _CSP: Final = (
@@ -48,8 +48,9 @@ class Console:
         """Serve one request."""
         path: str = scope.get("path", "")
         if scope["type"] != "http" or path.startswith(f"{self._base_path}/"):
-            prefix = {"root_path": scope.get("root_path", "") + self._base_path}
-            await self._hub({**scope, **prefix}, receive, send)
+            scope["root_path"] = scope.get("root_path", "") + self._base_path
+            scope[OWN_SCOPE] = True
+            await self._hub(scope, receive, send)
             return
         response = finished(lambda: self._answer(scope))
         response.headers.update(_HEADERS)

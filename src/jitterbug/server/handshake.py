@@ -27,6 +27,17 @@ HANDSHAKE: Final = "jitterbug.handshake"
 """Key in a scope that was a WebSocket's."""
 
 
+OWN_SCOPE: Final = "jitterbug.own_scope"
+"""Key in a scope that nobody in front of the hub will look at again."""
+
+
+def let_go(scope: Scope) -> None:
+    """Drop what a stream was asked with, where that is the hub's alone: under an application it is that one's too."""
+    if OWN_SCOPE in scope:
+        scope["headers"].clear()
+        scope.clear()
+
+
 def as_http(scope: Scope) -> Scope:
     """The scope of a request, or of a WebSocket handshake as the GET that it is, so that both pass the same checks."""
     if scope["type"] == "http":

@@ -29,7 +29,7 @@ from jitterbug.server.handshake import (
 )
 from jitterbug.server.sessions import resolve
 from jitterbug.server.socket_sinks import POLICY
-from jitterbug.server.sse import Stream
+from jitterbug.server.sse import OpenStream, Stream
 from jitterbug.server.websocket import WebSocket
 from jitterbug.telemetry.events import Fact, FactCode
 
@@ -67,10 +67,17 @@ class Routes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or one WebSocket."""
+        stream = await self._answer(scope, receive, send)
+        if stream is not None:
+            del scope, send
+            await stream.until_gone(receive)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> OpenStream | None:
+        """All of it but an open stream's rest."""
         if scope["type"] == "websocket":
             await receive()  # websocket.connect: nothing is answered before it
         elif scope["type"] != "http":
-            return
+            return None
         request_id = os.urandom(8).hex()
         headers = common_headers(request_id, production=not self._push.config.development)
         started = False
@@ -101,9 +108,12 @@ class Routes:
                 raise  # the server closes the connection; there is nothing left to answer
             code = 503 if isinstance(error, StoreError) else 500
             response = RefusedRequest(ErrorCode.INTERNAL, "failure", status=code).answer()
+        if isinstance(response, OpenStream):
+            return response
         if response is not None:
             response.raw_headers.extend(headers)
             await _respond(response, scope, receive, send)
+        return None
 
     def _tell_foreign(self, scope: Scope, refused: RefusedRequest, request_id: str) -> None:
         """Tell what comes from where it may not, by name of the check (R86)."""
@@ -114,7 +124,7 @@ class Routes:
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: list[tuple[bytes, bytes]]
-    ) -> Response | None:
+    ) -> Response | OpenStream | None:
         push = self._push
         path, method = _below_mount(scope), scope["method"]
         await push.ensure_started()
@@ -154,8 +164,7 @@ class Routes:
         if path in {"/stream", "/ws"}:
             del request  # they last for hours, and need no more of it than the scope
         if path == "/stream":
-            await self._stream(scope, receive, send, session, request_id, headers)
-            return None
+            return await self._stream(scope, receive, send, session, request_id, headers)
         if path == "/ws":
             if HANDSHAKE not in scope:
                 raise RefusedRequest(ErrorCode.INVALID, "no WebSocket handshake")

@@ -1,7 +1,7 @@
 """The stream: ``GET`` and ``POST BASE/stream``, raw ASGI (PROTOCOL §5).
 
 Before it opens, errors are HTTP answers; afterwards ``bye`` and close. One task a connection: the one that watches for
-its end.
+its end. Nothing that opened a stream stays on that task's stack while it lasts: see :class:`OpenStream`.
 """
 
 import random
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import Receive, Scope, Send
 
+from jitterbug.hub.connection import Connection
 from jitterbug.hub.sessions import Session
 from jitterbug.protocol import sse
 from jitterbug.protocol.codes import ErrorCode
@@ -16,7 +17,8 @@ from jitterbug.protocol.position import Position
 from jitterbug.server.answers import RefusedRequest
 from jitterbug.server.body import parse, read_json
 from jitterbug.server.first_of import first_of
-from jitterbug.server.opening import Gate, NotNowError, Opening, Wanted, from_query
+from jitterbug.server.handshake import let_go
+from jitterbug.server.opening import Counted, Gate, NotNowError, Opened, Opening, Wanted, from_query
 from jitterbug.server.sinks import AsgiSink, offered
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ class Stream:
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, session: Session, request_id: str, headers: Pairs
-    ) -> None:
-        """Serve one request.
+    ) -> "OpenStream | None":
+        """Open a stream.
 
         Args:
             scope: Of the request.
@@ -72,6 +74,9 @@ class Stream:
             session: Who asks.
             request_id: Under which causes are logged.
             headers: Those every answer has.
+
+        Returns:
+            What is left to do, where the server offers its transport; None where the stream is over.
 
         Raises:
             RefusedRequest: Before the stream opens.
@@ -82,9 +87,14 @@ class Stream:
             opening = self._gate.admit(scope, session, wanted, request_id)
         except NotNowError:
             await self._refuse_for_now(send, headers, native=native)
-            return
-        with self._gate.counted(opening):
-            await self._run(scope, receive, send, headers, opening)
+            return None
+        stream = OpenStream(self._gate.counted(opening))
+        try:
+            await self._open(scope, receive, send, headers, opening, stream)
+        except BaseException:
+            stream.close()
+            raise
+        return stream if stream.is_open else None
 
     async def _refuse_for_now(self, send: Send, headers: Pairs, *, native: bool) -> None:
         """Say "later": in words that a native EventSource does not take for "never" (PROTOCOL §5)."""
@@ -96,18 +106,61 @@ class Stream:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS + headers})
         await send({"type": "http.response.body", "body": sse.retry(retry_ms), "more_body": False})
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send, headers: Pairs, opening: Opening) -> None:
+    async def _open(
+        self, scope: Scope, receive: Receive, send: Send, headers: Pairs, opening: Opening, stream: "OpenStream"
+    ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS + headers})
         # Sent at once, so that proxies pass the head on and the browser's open event fires.
         first = sse.retry(random.randint(_RETRY_MIN_MS, _RETRY_MAX_MS))  # noqa: S311
         await send({"type": "http.response.body", "body": first, "more_body": True})
         sink = offered(scope) or AsgiSink()
-        with self._gate.opened(opening, sink) as connection:
-            await self._gate.subscribe(connection, opening.channels)
-            if isinstance(sink, AsgiSink):
-                await first_of(sink.pump(send), sink.until_aborted(), _until_gone(receive))
-            else:
-                await _until_gone(receive)
+        connection = stream.open(self._gate.opened(opening, sink))
+        await self._gate.subscribe(connection, opening.channels)
+        if isinstance(sink, AsgiSink):
+            await first_of(sink.pump(send), sink.until_aborted(), _until_gone(receive))
+            stream.close()
+        else:
+            let_go(scope)
+
+
+class OpenStream:
+    """A stream that has nothing more to do than to wait for its end.
+
+    Handed up to the outermost coroutine: thousands of idle streams need no stack of those that opened them.
+
+    Attributes:
+        is_open: Until :meth:`close`.
+    """
+
+    __slots__ = ("_counted", "_opened", "is_open")
+
+    def __init__(self, counted: Counted) -> None:
+        """Args: counted: counts it against its address, from now on."""
+        self._counted = counted
+        self._opened: Opened | None = None
+        self.is_open = True
+        counted.__enter__()
+
+    def open(self, opened: Opened) -> Connection:
+        """Hold its connection as well."""
+        self._opened = opened
+        return opened.__enter__()
+
+    def close(self) -> None:
+        """Let the hub forget it. Safe to call twice."""
+        if self.is_open:
+            self.is_open = False
+            if self._opened is not None:
+                self._opened.__exit__()
+            self._counted.__exit__()
+
+    async def until_gone(self, receive: Receive) -> None:
+        """Wait for the end of the wire, and close."""
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            self.close()
 
 
 async def _until_gone(receive: Receive) -> None:

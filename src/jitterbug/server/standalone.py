@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jitterbug.protocol.codes import ErrorCode
 from jitterbug.server.answers import RefusedRequest, finished
-from jitterbug.server.handshake import check_tls
+from jitterbug.server.handshake import OWN_SCOPE, check_tls
 
 _CONTACT: Final = "mailto:security@jitterbug.dev"
 _POLICY: Final = "# Policy: coordinated disclosure within 90 days, see SECURITY.md of the project"
@@ -35,8 +35,9 @@ class Standalone:
         """Serve one request."""
         path: str = scope.get("path", "")
         if scope["type"] != "http" or path.startswith(f"{self._base_path}/"):
-            prefix = {"root_path": scope.get("root_path", "") + self._base_path}
-            await self._hub({**scope, **prefix}, receive, send)
+            scope["root_path"] = scope.get("root_path", "") + self._base_path
+            scope[OWN_SCOPE] = True
+            await self._hub(scope, receive, send)
             return
         response = finished(lambda: self._answer(scope), production=True)
         await response(scope, receive, send)
