@@ -1,13 +1,23 @@
 """Hypothesis strategies for what crosses the wire."""
 
 import json
+import os
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from jitterbug.protocol.codes import MAX_SAFE_INTEGER
 from jitterbug.protocol.position import Position
 from jitterbug.testing.manual_clock import START_MS
+
+thorough = (
+    settings()
+    if os.environ.get("HYPOTHESIS_PROFILE") == "mutation"
+    else settings(max_examples=max(10_000, settings().max_examples))
+)
+"""Ten thousand examples in every run, not in a night's alone, for what is cheap: base64, edited frames. As many random
+payloads are signed, verified back to what they were, and edited by ``tests/security/test_random_frames.py``."""
 
 KID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 

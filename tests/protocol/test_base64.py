@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jitterbug.protocol import base64
+from tests.strategies import thorough
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 NOT_CANONICAL = [
@@ -41,6 +42,7 @@ def test_what_is_written_is_read_again(data: bytes) -> None:
     assert base64.decode(text.decode()) == data
 
 
+@thorough
 @given(st.one_of(mutated_text, st.text(max_size=12), st.text(LETTERS + "=", max_size=12)))
 def test_only_the_one_text_of_some_bytes_is_read(text: str) -> None:
     expected = by_another_rule(text)

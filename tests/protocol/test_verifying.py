@@ -18,7 +18,7 @@ from jitterbug.protocol.verifying import Authentic, Refused, StaticKeys, VerifyK
 from jitterbug.testing import ManualClock
 from tests.protocol import outside
 from tests.protocol.outside import KID, NOW_MS, SECRET
-from tests.strategies import alike, payloads
+from tests.strategies import alike, payloads, thorough
 
 OTHER, UNKNOWN, ENDED = "outside-key-0002", "outside-key-9999", "outside-key-0003"
 KEYS = {KID: SECRET, OTHER: bytes(32)}
@@ -88,6 +88,18 @@ def test_flipped_bits_of_a_rich_frame_change_a_spelling_at_most_and_never_the_pa
         frozenset({(ord("e"), ord("E"))}),
     }
     assert all(alike(verifier().verify(other, NOW_MS), payload) for other in accepted)
+
+
+@thorough
+@given(st.integers(min_value=0, max_value=len(outside.frame(RICH))), st.integers(0, 3), st.binary(max_size=3))
+def test_a_piece_put_in_or_taken_out_leaves_nothing_that_means_something_else_r15_r66(
+    at: int, taken: int, put: bytes
+) -> None:
+    frame, fresh = outside.frame(RICH, nonce=outside.b64(SECRET)), verifier()
+    edited = frame[:at] + put + frame[at + taken :]
+    verdict = fresh.check(edited, NOW_MS)
+
+    assert isinstance(verdict, Refused) or alike(verdict.payload, outside.members(frame)["payload"])
 
 
 def test_from_a_hub_not_even_the_spelling_can_be_changed() -> None:
