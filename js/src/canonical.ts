@@ -53,6 +53,38 @@ export function decodeNoting(text: string): Decoded {
   return { value: reader.readAll(), numberTexts: reader.numberTexts };
 }
 
+/**
+ * Reads a text that is its own canonical form, by the browser's own parser and so in a fraction of the time; undefined
+ * where that cannot be told this way, and `decode` has to tell. What this accepts `decode` accepts, as the same value.
+ *
+ * What `JSON.parse` changes or loses without a word does not come back when it is written again: the first of two
+ * equal names, digits that a double does not hold, -0, every space. Only a lone surrogate would come back, as the
+ * escape it was, and names may come in any order: both are looked for.
+ */
+export function decodeCanonical(text: string): Json | undefined {
+  try {
+    const value: Json = JSON.parse(text);
+    const isCanonical = JSON.stringify(value) === text && !text.includes("\\ud") && finish(value, 1);
+    return isCanonical ? value : undefined;
+  } catch {
+    return undefined; // no JSON, or nested deeper than the stack
+  }
+}
+
+/** Takes the prototypes off; false for names out of order, and for a depth over the limit. */
+function finish(value: Json, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (depth > MAX_DEPTH) return false;
+  if (!isObject(value)) return value.every((item) => finish(item, depth + 1));
+  Object.setPrototypeOf(value, null);
+  let last: string | undefined;
+  for (const name in value) {
+    if ((last !== undefined && name < last) || !finish(value[name] as Json, depth + 1)) return false;
+    last = name;
+  }
+  return true;
+}
+
 /** UTF-8 bytes as text; a BOM stays in it, for `decode` to refuse. @throws MalformedError when not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string {
   try {

@@ -1,14 +1,19 @@
 /** The signed frame as text (PROTOCOL §1): its grammar, and the bytes a signature covers. No keys, no time. */
 import { isBase64Of32Bytes } from "./base64.ts";
-import { decodeNoting, encode, isObject } from "./canonical.ts";
+import { decodeCanonical, decodeNoting, encode, isObject } from "./canonical.ts";
 import { MalformedError } from "./errors.ts";
-import type { Frame, JsonObject } from "./types.ts";
+import type { Frame, Json, JsonObject } from "./types.ts";
 
 /** Ephemeral keys have 16 to 96 characters, configured ones 4 to 64; never a colon, so the signed text is unambiguous. */
 const KID = /^[A-Za-z0-9_-]{4,96}$/;
 /** No sign, fraction, exponent or leading zero (PROTOCOL §1, `ts`). */
 const DECIMAL_INTEGER = /^(?:0|[1-9][0-9]*)$/;
 const MEMBERS = 5;
+const NOT_ASCII = /[^\0-\x7f]/;
+const UTF8 = new TextEncoder();
+/** What stands to either side of the payload in a frame's canonical form. */
+const BEFORE = '"payload":';
+const AFTER = ',"sig":';
 
 /** A frame whose grammar holds, with the canonical text of its payload. Nothing in it is verified yet. */
 export interface ParsedFrame {
@@ -24,16 +29,26 @@ export interface ParseOptions {
 
 /** Reads one frame. @throws MalformedError when any part of the grammar of PROTOCOL §1 does not hold */
 export function parseFrame(text: string, options: ParseOptions): ParsedFrame {
+  const canonical = decodeCanonical(text);
+  if (canonical !== undefined) {
+    const frame = readFrame(canonical);
+    // What is signed is cut out of what came: neither kid nor nonce, sig nor ts holds a quote.
+    return { frame, payloadText: text.slice(text.indexOf(BEFORE) + BEFORE.length, text.lastIndexOf(AFTER)) };
+  }
   const { value, numberTexts } = decodeNoting(text);
+  const frame = readFrame(value);
+  if (!DECIMAL_INTEGER.test(numberTexts.get("ts") ?? "")) throw new MalformedError();
+  const payloadText = encode(frame.payload);
+  if (options.requireCanonical && frameText(frame, payloadText) !== text) throw new MalformedError();
+  return { frame, payloadText };
+}
+
+function readFrame(value: Json): Frame {
   if (!isObject(value) || Object.keys(value).length !== MEMBERS) throw new MalformedError();
   const { kid, ts, nonce, sig, payload } = value;
   if (!isKid(kid) || !isBase64Of32Bytes(nonce) || !isBase64Of32Bytes(sig)) throw new MalformedError();
-  if (!isTimeMs(ts) || !DECIMAL_INTEGER.test(numberTexts.get("ts") ?? "")) throw new MalformedError();
-  if (!isObject(payload)) throw new MalformedError();
-  const frame: Frame = { kid, ts, nonce, sig, payload };
-  const payloadText = encode(payload);
-  if (options.requireCanonical && frameText(frame, payloadText) !== text) throw new MalformedError();
-  return { frame, payloadText };
+  if (!isTimeMs(ts) || !isObject(payload)) throw new MalformedError();
+  return { kid, ts, nonce, sig, payload };
 }
 
 /** The frame in canonical form. `payloadText` must be the canonical text of its payload. */
@@ -48,12 +63,12 @@ export function signedBytes(
   frame: Omit<Frame, "payload" | "sig">,
   payloadText: string,
 ): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${frame.kid}:${frame.ts}:${frame.nonce}:${payloadText}`);
+  return UTF8.encode(`${frame.kid}:${frame.ts}:${frame.nonce}:${payloadText}`);
 }
 
 /** Length in UTF-8 bytes, which is what every size limit counts (R58). */
 export function utf8Length(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return NOT_ASCII.test(text) ? UTF8.encode(text).length : text.length;
 }
 
 /** Whether a value has the form of a key id. */

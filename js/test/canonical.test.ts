@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decode, decodeNoting, decodeUtf8, encode, MAX_DEPTH } from "../src/canonical.ts";
+import { decode, decodeCanonical, decodeNoting, decodeUtf8, encode, MAX_DEPTH } from "../src/canonical.ts";
 import { MalformedError } from "../src/errors.ts";
 import { json, plain } from "./support/json.ts";
 
@@ -126,3 +127,73 @@ function attempt(read: () => unknown): unknown {
     return (error as Error).constructor;
   }
 }
+
+describe("decodeCanonical", () => {
+  /** What `decode` makes of a text that is its own canonical form; undefined for any other. */
+  const slowly = (text: string) => {
+    const value = attempt(() => decode(text));
+    return value === MalformedError || encode(value) !== text ? undefined : value;
+  };
+
+  it("reads every canonical text as decode does, or leaves it to decode", () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        const text = encode(value);
+        const found = decodeCanonical(text);
+        if (found !== undefined) expect(isDeepStrictEqual(found, decode(text))).toBe(true);
+        else expect(text).toMatch(/\\ud|[{,]"[0-9]/);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("takes nothing that is not canonical, whatever has been put in, left out or written twice", () => {
+    const fragment = fc.constantFrom(
+      ...'{}[]:,"\\ud80-1+.e\n aé\ud800'.split(""),
+      '"a":1,',
+      "\\ud800",
+      "1.0",
+      "-0",
+    );
+    const edit = fc.record({ at: fc.nat(), cut: fc.nat(2), put: fragment });
+    fc.assert(
+      fc.property(json, fc.array(edit, { minLength: 1, maxLength: 3 }), (value, edits) => {
+        const text = edits.reduce((all, { at, cut, put }) => {
+          const place = at % (all.length + 1);
+          return all.slice(0, place) + put + all.slice(place + cut);
+        }, encode(value));
+        const found = decodeCanonical(text);
+        if (found !== undefined) expect(isDeepStrictEqual(found, slowly(text))).toBe(true);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it.each([
+    ["names out of order", '{"b":1,"a":2}'],
+    ["names out of order further in", '{"a":[{"b":1,"a":2}]}'],
+    ["a name twice", '{"a":1,"a":1}'],
+    ["a name twice, __proto__", '{"__proto__":1,"__proto__":1}'],
+    ["a lone surrogate as an escape", '"\\ud800"'],
+    ["a lone surrogate as a name", '{"\\udc00":1}'],
+    ["a lone surrogate as it is", '"\ud800"'],
+    ["an escape that need not be", '"\\u0041"'],
+    ["a number a double changes", "9007199254740993"],
+    ["a number past all doubles", "[1e400]"],
+    ["minus zero", "[-0]"],
+    ["another text of a number", "[1.0]"],
+    ["a space", "[1, 2]"],
+    ["a line end", "[]\n"],
+    ["a BOM", "\ufeff[]"],
+    ["too deep a nesting", "[".repeat(33) + "]".repeat(33)],
+    ["a nesting deeper than any stack", "[".repeat(100_000) + "]".repeat(100_000)],
+    ["no JSON", "{"],
+  ])("leaves %s to decode", (_, text) => expect(decodeCanonical(text)).toBeUndefined());
+
+  it("takes what is canonical, prototypes off", () => {
+    const text = '{"":0,"__proto__":{"x":[{}]},"a":1e+21,"toJSON":"\\u001fé\u2028"}';
+    expect(isDeepStrictEqual(decodeCanonical(text), decode(text))).toBe(true);
+    expect(Object.getPrototypeOf(decodeCanonical(text))).toBeNull();
+    expect(decodeCanonical("[".repeat(32) + "]".repeat(32))).toBeDefined();
+  });
+});
