@@ -101,6 +101,8 @@ function decodeOrNull(text: string): Uint8Array<ArrayBuffer> | null {
 export class KeyRing implements KeySource {
   readonly #skewMs: number;
   readonly #keys = new Map<string, EphemeralKey>();
+  /** Until when none is to be forgotten: keys are looked up for every frame, and end every ten minutes. */
+  #allHoldUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(skewMs: number) {
     this.#skewMs = skewMs;
@@ -109,6 +111,7 @@ export class KeyRing implements KeySource {
   add(key: EphemeralKey, nowMs: number): void {
     this.#forget(nowMs);
     this.#keys.set(key.kid, key);
+    this.#allHoldUntilMs = Math.min(this.#allHoldUntilMs, key.expiresAtMs);
     for (const kid of this.#keys.keys()) {
       if (this.#keys.size <= MAX_KEYS) return;
       this.#keys.delete(kid);
@@ -130,8 +133,11 @@ export class KeyRing implements KeySource {
   }
 
   #forget(nowMs: number): void {
+    if (nowMs <= this.#allHoldUntilMs) return;
+    this.#allHoldUntilMs = Number.POSITIVE_INFINITY;
     for (const [kid, key] of this.#keys) {
       if (phaseOf(key, nowMs, this.#skewMs) === "forget") this.#keys.delete(kid);
+      else this.#allHoldUntilMs = Math.min(this.#allHoldUntilMs, key.expiresAtMs);
     }
   }
 }

@@ -13,17 +13,28 @@ export interface NonceStoreOptions {
   readonly maxEntries: number;
 }
 
-interface Entry {
-  readonly ts: number;
+/**
+ * Nonces that came one after the other, forgotten together: a set each, not a record for every nonce, and no set so
+ * large that its growing would be felt.
+ */
+interface Span {
+  readonly startMs: number;
+  readonly ids: Set<string>;
+  /** Highest `ts` in it. */
+  ts: number;
   /** Remembered up to and including this time. */
-  readonly untilMs: number;
+  untilMs: number;
 }
+
+/** Spans to a window. */
+const SPANS = 8;
 
 /** Insert-if-absent store of (kid, nonce). Call `insert` only after the signature held, so strangers cannot fill it. */
 export class NonceStore {
   readonly #options: NonceStoreOptions;
-  /** In order of insertion, which is the order of `untilMs` as long as the clock does not step back. */
-  readonly #entries = new Map<string, Entry>();
+  /** Oldest first. */
+  readonly #spans: Span[] = [];
+  #size = 0;
   #forgottenTs = Number.NEGATIVE_INFINITY;
 
   /** @throws RangeError when the window is below twice the skew, which would leave a hole for replays */
@@ -37,7 +48,7 @@ export class NonceStore {
 
   /** Number of nonces remembered. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   /**
@@ -47,19 +58,39 @@ export class NonceStore {
   insert(kid: string, nonce: string, ts: number, nowMs: number): boolean {
     this.#forget(nowMs);
     const id = `${kid}:${nonce}`;
-    if (ts <= this.#forgottenTs || this.#entries.has(id)) return false;
-    if (this.#entries.size >= this.#options.maxEntries) return false;
+    if (ts <= this.#forgottenTs || this.#has(id)) return false;
+    if (this.#size >= this.#options.maxEntries) return false;
     const { skewMs, windowMs } = this.#options;
-    this.#entries.set(id, { ts, untilMs: Math.max(ts + skewMs, nowMs + windowMs) });
+    const span = this.#spanAt(nowMs);
+    span.ids.add(id);
+    span.ts = Math.max(span.ts, ts);
+    span.untilMs = Math.max(span.untilMs, ts + skewMs, nowMs + windowMs);
+    this.#size += 1;
     return true;
   }
 
-  /** From the oldest on; stops at the first one alive, so after a step back entries only live longer. */
+  #has(id: string): boolean {
+    for (const { ids } of this.#spans) if (ids.has(id)) return true;
+    return false;
+  }
+
+  /** The newest span, also after a step back: it then only lives longer. */
+  #spanAt(nowMs: number): Span {
+    const newest = this.#spans.at(-1);
+    if (newest !== undefined && nowMs < newest.startMs + this.#options.windowMs / SPANS) return newest;
+    const span = { startMs: nowMs, ids: new Set<string>(), ts: Number.NEGATIVE_INFINITY, untilMs: nowMs };
+    this.#spans.push(span);
+    return span;
+  }
+
+  /** From the oldest on; stops at the first one alive, so after a step back nonces only live longer. */
   #forget(nowMs: number): void {
-    for (const [id, entry] of this.#entries) {
-      if (entry.untilMs >= nowMs) return;
-      this.#entries.delete(id);
-      this.#forgottenTs = Math.max(this.#forgottenTs, entry.ts);
+    let oldest = this.#spans[0];
+    while (oldest !== undefined && oldest.untilMs < nowMs) {
+      this.#forgottenTs = Math.max(this.#forgottenTs, oldest.ts);
+      this.#size -= oldest.ids.size;
+      this.#spans.shift();
+      oldest = this.#spans[0];
     }
   }
 }
