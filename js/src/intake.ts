@@ -2,10 +2,10 @@
 import type { HubClock, Runtime } from "./clock.ts";
 import type { Counters } from "./counters.ts";
 import { channelOf } from "./frames.ts";
-import { SerialQueue } from "./serial.ts";
 import type { Outcome, Receiver } from "./session.ts";
+import { Turns } from "./turns.ts";
 import type { Frame, RefusalReason, SeenFrame, StepName } from "./types.ts";
-import { stepsWith, type Verdict, type Verifier } from "./verifier.ts";
+import { type Begun, stepsWith, type Verdict, type Verifier } from "./verifier.ts";
 
 /** What an Intake needs. */
 export interface IntakeOptions {
@@ -21,40 +21,93 @@ export interface IntakeOptions {
 /** What became of a frame, with "refused" for anything that must not be acted on. */
 export type Judgement = Outcome | { readonly verdict: "refused"; readonly reason: RefusalReason };
 
-interface Arrival {
-  readonly text: string;
-  /** Hub's clock, Unix ms: freshness is judged by when it came, not by when its turn came. */
-  readonly hubMs: number;
+/** Where a frame came from. */
+export interface Source {
+  /** Whether it is still the stream that counts; asked when the frame's turn comes. */
   readonly isCurrent: () => boolean;
+  /** Gets the judgement, before the next frame's turn. */
+  readonly act: (judgement: Judgement) => void;
+  /** WebCrypto failed, or `act` threw: the frame is lost as if the network had lost it. */
+  readonly failed: () => void;
 }
 
-/** Judges one frame at a time, in the order in which they came. */
+interface Arrival {
+  readonly text: string;
+  readonly source: Source;
+  /** Hub's clock, Unix ms: freshness is judged by when it came, not by when its turn came. */
+  readonly hubMs: number;
+}
+
+/** Frames whose signatures are checked at the same time: enough to hide the way to WebCrypto and back. */
+const TOGETHER = 64;
+
+/**
+ * Judges frames in the order in which they came, one after the other; only their signatures are checked together.
+ * The page has its turn in between.
+ */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #queue = new SerialQueue();
+  readonly #turns: Turns;
+  #waiting: Arrival[] = [];
+  #running = false;
+  #taken = 0;
+  #judged = 0;
+  #idlers: { readonly after: number; readonly resolve: () => void }[] = [];
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.runtime);
   }
 
-  /**
-   * Takes a frame's text, now. When its turn comes: whether its stream `isCurrent`, the judgement, then `act` before
-   * the next frame's turn. Rejects only when WebCrypto fails, or `act` throws.
-   */
-  take(text: string, isCurrent: () => boolean, act: (judgement: Judgement) => void): Promise<void> {
-    const arrival = { text, isCurrent, hubMs: this.#options.clock.nowMs() };
-    return this.#queue.run(async () => act(await this.#judge(arrival)));
+  /** Takes a frame's text, now; what it says is judged when its turn comes. */
+  take(text: string, source: Source): void {
+    this.#waiting.push({ text, source, hubMs: this.#options.clock.nowMs() });
+    this.#taken += 1;
+    if (!this.#running) void this.#run();
   }
 
   /** Resolves when all frames taken so far are judged. */
-  idle(): Promise<void> {
-    return this.#queue.idle();
+  async idle(): Promise<void> {
+    const after = this.#taken;
+    if (after > this.#judged) await new Promise<void>((resolve) => this.#idlers.push({ after, resolve }));
   }
 
-  async #judge(arrival: Arrival): Promise<Judgement> {
-    const { verifier, counters } = this.#options;
-    const verdict = await verifier.verify(arrival.text, arrival.hubMs);
-    counters.add("bytes", verdict.bytes);
+  async #run(): Promise<void> {
+    this.#running = true;
+    await undefined; // what comes in one go goes on together
+    while (this.#waiting.length > 0) {
+      // What a `hello` says holds for the frame after it, so nothing is begun before it is judged.
+      const count = this.#options.receiver.conn === null ? 1 : TOGETHER;
+      await this.#judgeAll(this.#waiting.splice(0, count));
+    }
+    this.#running = false;
+  }
+
+  async #judgeAll(arrivals: readonly Arrival[]): Promise<void> {
+    const begun = arrivals.map(({ text, hubMs }) => this.#options.verifier.begin(text, hubMs));
+    // One failure of WebCrypto itself loses all of them: the stream goes on from the last position.
+    const holds = await Promise.all(begun.map((each) => each.holds)).catch(() => null);
+    for (const [index, arrival] of arrivals.entries()) {
+      this.#settle(arrival, begun[index] as Begun, holds?.[index]);
+      if (this.#turns.isDue()) await this.#turns.pass();
+    }
+  }
+
+  #settle(arrival: Arrival, begun: Begun, holds: boolean | undefined): void {
+    const { act, failed } = arrival.source;
+    try {
+      if (holds === undefined) failed();
+      else act(this.#judge(arrival, this.#options.verifier.conclude(begun, holds)));
+    } catch {
+      failed();
+    }
+    this.#judged += 1;
+    while ((this.#idlers[0]?.after ?? Number.POSITIVE_INFINITY) <= this.#judged)
+      this.#idlers.shift()?.resolve();
+  }
+
+  #judge(arrival: Arrival, verdict: Verdict): Judgement {
+    this.#options.counters.add("bytes", verdict.bytes);
     if (!verdict.verified) {
       this.#refuse(arrival, verdict, verdict.reason, verdict.failed);
       return { verdict: "refused", reason: verdict.reason };
@@ -68,7 +121,7 @@ export class Intake {
   #accept(arrival: Arrival, frame: Frame): Outcome {
     const { receiver, runtime } = this.#options;
     // A frame of a stream given up meanwhile is of another conn, even if it is a `hello`.
-    if (!arrival.isCurrent()) return { verdict: "refused", reason: "order" };
+    if (!arrival.source.isCurrent()) return { verdict: "refused", reason: "order" };
     return receiver.accept(frame, runtime.monotonicMs());
   }
 

@@ -5,7 +5,7 @@ import { confirmKey } from "./confirm.ts";
 import { Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import { JitterbugError } from "./errors.ts";
-import { Intake, type Judgement } from "./intake.ts";
+import { Intake, type Judgement, type Source } from "./intake.ts";
 import type { EphemeralKey } from "./keys.ts";
 import { Life } from "./life.ts";
 import { StreamLoop } from "./loop.ts";
@@ -213,6 +213,12 @@ export class Link {
     const { runtime } = this.#options;
     receiver.begin(runtime.monotonicMs());
     const channels = receiver.positions();
+    const source: Source = {
+      isCurrent: () => this.#connection === connection,
+      act: (judgement) => this.#act(judgement, connection),
+      failed: () => connection.finish({ kind: "cut" }),
+    };
+    const take = (text: string) => this.#intake.take(text, source);
     const connection: Connection = new Connection({
       runtime,
       transport,
@@ -222,21 +228,12 @@ export class Link {
       deadAtMs: () => receiver.deadAtMs,
       slept: () => this.#clock.jumped(),
       isLive: () => receiver.conn !== null,
-      onFrameText: (text) => this.#arrived(text, connection),
+      onFrameText: (text) => this.#options.settings.intercept(text, take),
       dealtWith: () => this.#intake.idle(),
     });
     this.#connection = connection;
     this.#subscriptions.opening(connection.signal, transport.subscribes ? {} : channels);
     return connection;
-  }
-
-  #arrived(text: string, connection: Connection): void {
-    const handOn = (handedOn: string) => {
-      const isCurrent = () => this.#connection === connection;
-      const act = (judgement: Judgement) => this.#act(judgement, connection);
-      this.#intake.take(handedOn, isCurrent, act).catch(() => connection.finish({ kind: "cut" }));
-    };
-    this.#options.settings.intercept(text, handOn);
   }
 
   #act(judgement: Judgement, connection: Connection): void {

@@ -5,6 +5,9 @@ import type { StreamEnd } from "./resume.ts";
 import { SseDecoder } from "./sse.ts";
 import type { Transport, Wire, WireReader, WireRequest } from "./transport.ts";
 
+/** Bytes decoded in one go: a browser may hand over a megabyte, and what it brings has to wait somewhere. */
+const MOST_BYTES = 65_536;
+
 /** Frames come down a stream and go up by `POST BASE/frames`, whose answers are HTTP's. */
 export class FetchTransport implements Transport {
   readonly name = "sse";
@@ -61,8 +64,8 @@ export async function openStream(
 }
 
 /**
- * Reads a stream to its end, or until the signal aborts. After each chunk it waits until what the chunk brought is
- * dealt with, so a slow reader slows the network down instead of piling up frames.
+ * Reads a stream to its end, or until the signal aborts. After each chunk, cut where it is large, it waits until
+ * what it brought is dealt with, so a slow reader slows the network down instead of piling up frames.
  *
  * @throws BrokenStreamError, or what the network threw
  */
@@ -76,8 +79,10 @@ export async function readStream(body: ReadableStream<Uint8Array>, by: WireReade
     while (!by.signal.aborted) {
       const { done, value } = await reader.read();
       if (done) return;
-      decoder.push(value);
-      await by.dealtWith();
+      for (let at = 0; at < value.length && !by.signal.aborted; at += MOST_BYTES) {
+        decoder.push(value.subarray(at, at + MOST_BYTES));
+        await by.dealtWith();
+      }
     }
   } finally {
     by.signal.removeEventListener("abort", stop);

@@ -9,7 +9,6 @@ import { JitterbugError, SecurityError } from "../src/errors.ts";
 import { Handlers } from "../src/handlers.ts";
 import { readOptions } from "../src/options.ts";
 import { Reports } from "../src/reports.ts";
-import { SerialQueue } from "../src/serial.ts";
 import type { ConnectOptions, Publication } from "../src/types.ts";
 import { ManualRuntime } from "./support/clock.ts";
 import { EPOCH, KID } from "./support/frames.ts";
@@ -76,24 +75,6 @@ describe("Emitter", () => {
     expect(emitter.has("a")).toBe(true);
     emitter.clear();
     expect(emitter.has("a")).toBe(false);
-  });
-});
-
-describe("SerialQueue", () => {
-  it("runs one job after the other, also after one that failed", async () => {
-    const queue = new SerialQueue();
-    const log: string[] = [];
-    const job = (name: string, turns: number) => async () => {
-      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
-      log.push(name);
-    };
-    const first = queue.run(job("slow", 9));
-    const second = queue.run(() => Promise.reject(new Error("no")));
-    void queue.run(job("fast", 1));
-    await expect(second).rejects.toThrow("no");
-    await queue.idle();
-    await first;
-    expect(log).toEqual(["slow", "fast"]);
   });
 });
 
