@@ -50,6 +50,7 @@ export class Intake {
   readonly #turns: Turns;
   #waiting: Arrival[] = [];
   #running = false;
+  #goMs: number | null = null;
   #taken = 0;
   #judged = 0;
   #idlers: { readonly after: number; readonly resolve: () => void }[] = [];
@@ -61,9 +62,20 @@ export class Intake {
 
   /** Takes a frame's text, now; what it says is judged when its turn comes. */
   take(text: string, source: Source): void {
-    this.#waiting.push({ text, source, hubMs: this.#options.clock.nowMs() });
+    this.#waiting.push({ text, source, hubMs: this.#arrivalMs() });
     this.#taken += 1;
     if (!this.#running) void this.#run();
+  }
+
+  /** One time for all that comes in one go: a clock takes as long to read as a frame to parse. */
+  #arrivalMs(): number {
+    if (this.#goMs === null) {
+      this.#goMs = this.#options.clock.nowMs();
+      queueMicrotask(() => {
+        this.#goMs = null;
+      });
+    }
+    return this.#goMs;
   }
 
   /** Resolves when all frames taken so far are judged. */

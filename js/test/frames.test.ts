@@ -57,6 +57,15 @@ describe("parseFrame", () => {
   });
 });
 
+it("keeps the bytes to be signed as they are, however many come after (R28)", () => {
+  const texts = ["é😀", "", "x".repeat(40_000), ...Array.from({ length: 300 }, (_, n) => `é${n}`.repeat(99))];
+  const frame = { kid: KID, ts: NOW_MS, nonce: NONCE };
+  const all = texts.map((text) => signedBytes(frame, text));
+  for (const [index, bytes] of all.entries()) {
+    expect(Buffer.from(bytes).toString()).toBe(`${KID}:${NOW_MS}:${NONCE}:${texts[index]}`);
+  }
+});
+
 it("counts bytes, not characters (R58)", () => {
   expect(utf8Length("é😀a")).toBe(7);
 });
