@@ -32,16 +32,14 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const filled = text.slice(0, length - pads) + "A".repeat(pads);
   const bytes = new Uint8Array((length / 4) * 3 - pads);
   let group = 0;
-  for (let at = 0, to = 0; at < length; at += 4, to += 3) {
-    group =
-      (valueAt(filled, at) << 18) |
-      (valueAt(filled, at + 1) << 12) |
-      (valueAt(filled, at + 2) << 6) |
-      valueAt(filled, at + 3);
-    if (group < 0) throw new MalformedError();
-    bytes[to] = group >> 16;
-    bytes[to + 1] = group >> 8; // what stands behind the end is dropped
-    bytes[to + 2] = group;
+  for (let at = 0, to = 0; at < length; at += 1) {
+    const value = VALUES[filled.charCodeAt(at)] ?? NO_VALUE;
+    if (value === NO_VALUE) throw new MalformedError();
+    group = (group << 6) | value; // the last four are what counts
+    if (at % 4 < 3) continue;
+    bytes[to++] = group >> 16;
+    bytes[to++] = group >> 8; // what stands behind the end is dropped
+    bytes[to++] = group;
   }
   if ((group & ((1 << (8 * pads)) - 1)) !== 0) throw new MalformedError();
   return bytes;
@@ -50,9 +48,4 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
 /** Whether the text is the canonical base64 of 32 bytes, as nonces and signatures are. */
 export function isBase64Of32Bytes(text: unknown): text is string {
   return typeof text === "string" && BASE64_OF_32_BYTES.test(text);
-}
-
-/** Six bits, or -1, which no shift makes positive. */
-function valueAt(text: string, index: number): number {
-  return VALUES[text.charCodeAt(index)] ?? NO_VALUE;
 }
