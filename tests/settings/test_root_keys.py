@@ -1,6 +1,7 @@
 """Root keys: strong or refused, and never shown (R13, R23, R73)."""
 
 import base64
+import os
 import pickle
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def test_any_root_key_of_32_random_bytes_or_more_is_read_and_every_other_refused
         error = refusal(environ)
         assert error.setting == "HMAC_SECRET"
         assert not text or text not in str(error)
+
+
+@pytest.mark.parametrize("length", [24, 32, 64])
+def test_what_a_generator_makes_is_never_called_weak(length: int) -> None:
+    """R73: an operator who did all right must not be sent away, be it once in five hundred times."""
+    assert {weakness(os.urandom(length), 24) for _ in range(20_000)} == {None}
 
 
 @given(unit=st.binary(min_size=1, max_size=12), length=st.integers(32, 64))

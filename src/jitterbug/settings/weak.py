@@ -70,5 +70,8 @@ def _forms(data: bytes) -> Iterator[bytes]:
 
 
 def _is_sample(data: bytes) -> bool:
-    text = _SEPARATORS.sub("", data[:_LONGEST_SAMPLE_CHARS].decode("ascii", "replace").lower())
+    # What is no text at all is no sample, though the few letters among random bytes may well spell a word.
+    if not (data.isascii() and data.decode("ascii").isprintable()):
+        return False
+    text = _SEPARATORS.sub("", data[:_LONGEST_SAMPLE_CHARS].decode("ascii").lower())
     return _SAMPLE.fullmatch(text) is not None
