@@ -133,7 +133,7 @@ def test_revoking_a_login_ends_its_keys_and_streams_within_a_second(start: Start
 
 
 def test_a_login_that_runs_out_takes_its_stream_along(start: Start, visit: Visit) -> None:
-    """PROTOCOL §2: ``bye`` signed before the end; afterwards 401 everywhere."""
+    """PROTOCOL §2: ``bye`` ``lifetime`` signed before the end; afterwards 401 everywhere."""
     clock = ManualClock()
     ends = Session("id-that-ends-0000", "eve", expires_at=clock.now_ms() / 1_000 + 100)
     server = start("fastapi", session=lambda _request: ends, clock=clock)
@@ -143,7 +143,7 @@ def test_a_login_that_runs_out_takes_its_stream_along(start: Start, visit: Visit
 
     clock.advance(s=99.95)
 
-    assert stream.control(Down.BYE)["reason"] == "key_expired"
+    assert stream.control(Down.BYE)["reason"] == "lifetime"
     assert not stream.faults()
     clock.advance(ms=51)
     assert_refused(visitor.http.post("/keys"), 401)

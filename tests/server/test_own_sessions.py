@@ -197,7 +197,7 @@ def test_the_end_of_the_token_ends_keys_and_streams_within_a_second(production: 
     with Member(production, exp=ends_at_s) as member:
         assert member.key_expires_at_ms <= ends_at_s * 1_000
         stream = member.open_stream("a")
-        assert stream.wait_for("bye")["reason"] == "key_expired"
+        assert stream.wait_for("bye")["reason"] == "lifetime"
         stream.wait_for_end()
         assert time.time() < ends_at_s + 1
         time.sleep(max(0.0, ends_at_s - time.time()) + 0.01)
