@@ -23,9 +23,7 @@ demo: setup ## development hub with the live page at http://127.0.0.1:8440
 test: test-js test-py ## everything, in real Chromium too
 
 test-py: setup browser
-	@# What failed beside others is run once more, alone: processes that share cores are not each other's subject.
-	@status=0; $(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS) || status=$$?; \
-	if [ $$status = 1 ]; then $(PY) -m pytest --last-failed --last-failed-no-failures none; else exit $$status; fi
+	$(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-js: setup
 	cd js && npm test --silent

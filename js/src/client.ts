@@ -159,7 +159,7 @@ class Client implements Push {
   }
 
   on<Name extends keyof PushEvents>(name: Name, listener: (value: PushEvents[Name]) => void): () => void {
-    return this.#emitter.on(name, listener);
+    return this.#emitter.on(name, listener, name === "presence" ? (this.#presence.here() as never[]) : []);
   }
 
   close(): void {

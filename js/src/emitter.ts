@@ -10,12 +10,20 @@ export class Emitter<Events> {
     this.#onFault = onFault;
   }
 
-  /** Adds a listener; returns a function that takes exactly this one off. */
-  on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
+  /**
+   * Adds a listener, which is told `already` at once: what stands since before it came. Returns a function that takes
+   * exactly this one off.
+   */
+  on<Name extends keyof Events>(
+    name: Name,
+    listener: (value: Events[Name]) => void,
+    already: readonly Events[Name][] = [],
+  ): () => void {
     // A wrapper, so that the same function added twice is called twice and taken off once.
     const own = (value: Events[Name]) => listener(value);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(own));
+    for (const value of already) this.#call(name, own, value);
     return () => void listeners.delete(own);
   }
 
@@ -26,12 +34,14 @@ export class Emitter<Events> {
 
   /** Calls the listeners that stand now, in the order in which they were added. */
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
-      try {
-        (listener as (value: Events[Name]) => void)(value);
-      } catch (fault) {
-        this.#onFault(fault, name);
-      }
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) this.#call(name, listener, value);
+  }
+
+  #call<Name extends keyof Events>(name: Name, listener: (value: never) => void, value: Events[Name]): void {
+    try {
+      (listener as (value: Events[Name]) => void)(value);
+    } catch (fault) {
+      this.#onFault(fault, name);
     }
   }
 

@@ -22,6 +22,14 @@ export class Presence {
     this.#tell({ channel, kind, subject, members: [...here].sort() });
   }
 
+  /** Who is there now, as joins: for a listener that came after they were told. */
+  here(): PresenceInfo[] {
+    return [...this.#here].flatMap(([channel, here]) => {
+      const members = [...here].sort();
+      return members.map((subject) => ({ channel, kind: "join", subject, members }));
+    });
+  }
+
   /** The channel's list starts anew, or the channel is not read any more. */
   anew(channel: string): void {
     for (const subject of [...(this.#here.get(channel) ?? [])])

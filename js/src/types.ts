@@ -123,7 +123,7 @@ export interface GapInfo {
 
 /**
  * A subject came to a channel, or went; for channels that have presence on (the hub's setting `PRESENCE`). After a break
- * the list starts anew: all that were there go, and those who are there come.
+ * the list starts anew: all that were there go, and those who are there come. A listener is first told who is there already.
  */
 export interface PresenceInfo {
   readonly channel: string;

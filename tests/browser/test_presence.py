@@ -51,13 +51,7 @@ def wait_for_members(page: Page, *members: str) -> None:
     page.wait_for_function("who => window.here.join() === who", arg=",".join(members), timeout=20_000)
 
 
-LATE = pytest.mark.xfail(
-    strict=False,
-    reason="open: who is told before connect's caller has come to listen; frames of one go are taken together",
-)
-
-
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=LATE) for kind in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_pages_are_told_who_is_there(browser: Browser, place: Origin, kind: str) -> None:
     """Each tab, whoever holds the stream; one that goes is told after the grace; what is not read shows nobody."""
     adas = visit(browser, place, "ada", kind, 2)

@@ -140,7 +140,7 @@ export class Member implements SharedPush {
   }
 
   on<Name extends keyof SharedEvents>(name: Name, listener: (value: SharedEvents[Name]) => void): () => void {
-    return this.#emitter.on(name, listener);
+    return this.#emitter.on(name, listener, name === "presence" ? (this.#presence.here() as never[]) : []);
   }
 
   close(): void {
