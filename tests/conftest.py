@@ -6,6 +6,7 @@ and wastes no time on shrinking: that they fail is all that is asked.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("public test data (../shared/data) is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def record_property(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
+    """pytest's own, as text: a process beside others can hand on only plain values, and dies of an enum."""
+    return lambda name, value: record_property(name, str(value))

@@ -60,7 +60,7 @@ async def test_the_client_delivers_every_number_once_and_in_order_over_websocket
                 "seconds": round(time.monotonic() - started_s, 1),
             }
             for name, value in figures.items():
-                record_property(name, str(value))
+                record_property(name, value)
             print(figures)  # noqa: T201
     finally:
         hub.__exit__()

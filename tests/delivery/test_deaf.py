@@ -117,7 +117,7 @@ async def test_fifty_that_never_read_move_nobodys_p99(
             "dropped for the fifty": dropped,
         }
         for name, value in figures.items():
-            record_property(name, str(value))
+            record_property(name, value)
         print(figures)  # noqa: T201
         assert dropped > 0, "nobody's ring was full, so nothing was tried"
         assert with_s < FACTOR * max(before_s, after_s) + ALLOWANCE_S

@@ -111,7 +111,7 @@ def test_who_comes_and_goes_leaves_nothing(
         "seconds": round(time.monotonic() - started_s, 1),
     }
     for name, value in figures.items():
-        record_property(name, str(value))
+        record_property(name, value)
     print(figures)  # noqa: T201
 
     assert held[3] - held[1] < GROWTH_BYTES

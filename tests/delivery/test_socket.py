@@ -62,7 +62,7 @@ async def test_every_number_arrives_once_and_in_order_over_websocket(
                 "seconds": round(time.monotonic() - started_s, 1),
             }
             for name, value in figures.items():
-                record_property(name, str(value))
+                record_property(name, value)
             print(figures)  # noqa: T201
     finally:
         hub.__exit__()
