@@ -144,7 +144,7 @@ def run_all(sessions: Sequence[Session], workers: int, console: Console) -> None
             copy = free.get()
             try:
                 session.run(copy)
-            except BaseException:
+            except BaseException:  # an interrupt, too, ends the others
                 stop.set()
                 raise
             finally:

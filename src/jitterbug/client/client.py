@@ -251,7 +251,7 @@ class Stream(AsyncIterator[Publication]):
         except TimeoutError:
             await self.aclose()
             raise NetworkError("The hub did not answer in time.", sent=True) from None
-        except BaseException:
+        except BaseException:  # given up while opening: nothing stays behind it
             await self.aclose()
             raise
         return self
@@ -291,5 +291,5 @@ class Stream(AsyncIterator[Publication]):
             return
         try:
             self._on_notice(notice)
-        except Exception:
+        except Exception:  # code that is not ours
             _log.exception("on_notice failed")

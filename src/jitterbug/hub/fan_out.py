@@ -72,7 +72,7 @@ class FanOut:
                     frames.append(frame)
                 elif connection.offer(publication):
                     late.append(connection)
-            except Exception:
+            except Exception:  # one that fails must not cost the others their frame
                 cut(connection)
         if frames:
             _write(due, frames, moment)
@@ -94,5 +94,5 @@ def _write(connections: list[Connection], frames: list[Unsealed], moment: Moment
     for connection, event in zip(connections, events, strict=True):
         try:
             connection.sink.write(event)
-        except Exception:
+        except Exception:  # as above
             cut(connection)

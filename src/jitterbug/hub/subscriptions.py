@@ -95,7 +95,7 @@ class Subscriptions:
         waiting = connection.joining[channel] = self._hub.channels.begin(channel, connection)
         try:
             backlog = await self._hub.store.read(channel, since)
-        except BaseException:
+        except BaseException:  # nothing half joined stays, whoever gave up
             if connection.joining.get(channel) is waiting:
                 self.leave(connection, channel)
             raise

@@ -101,7 +101,7 @@ class Tick:
                 continue  # looked at earlier than it was entered for, and entered anew then
             try:
                 next_ns = self._on_deadline(connection, moment)
-            except Exception:
+            except Exception:  # one that fails must not stop the tick
                 cut(connection)
                 continue
             if next_ns is not None:
