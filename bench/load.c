@@ -255,6 +255,7 @@ static void open_now(struct subscriber *one, size_t body_at) {
     count_marks(one, buffer + CARRY, bytes, now_ns());
     free(one->answer), free(one->cookie), free(one->kid);
     one->answer = one->cookie = one->kid = NULL;
+    one->answer_bytes = 0;
 }
 
 /* Looks at what there is of an answer: sends the next request, or opens. */

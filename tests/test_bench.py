@@ -337,6 +337,11 @@ class TinyServer:
 
         asyncio.run_coroutine_threadsafe(write(), self._loop).result(10)
 
+    def hang_up(self) -> None:
+        """Cut every connection."""
+        for writer in self._writers:
+            self._loop.call_soon_threadsafe(writer.transport.abort)
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
@@ -431,6 +436,18 @@ def test_a_refusal_is_told_and_not_counted_as_open(tmp_path: Path) -> None:
         pytest.raises(LoadError, match=r"3 of 3 subscribers failed: .*429"),
     ):
         load.wait_open(20)
+
+
+@needs_compiler
+def test_a_stream_that_ends_is_counted_and_ends_nothing_else(tmp_path: Path) -> None:
+    """The client once looked at the answer of a subscriber that had let go of it."""
+    with tiny_server(sub=STREAM) as server, Load(server.port, Subscriber([get("/sub")]), 3, tmp_path) as load:
+        load.wait_open(20)
+        server.hang_up()
+        until_s = time.monotonic() + 10
+        while (closed := load.report()["closed_early"]) < 3 and time.monotonic() < until_s:
+            pass
+        assert closed == 3
 
 
 @needs_compiler
