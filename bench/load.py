@@ -102,11 +102,14 @@ class Load:
             raise LoadError(f"{opened['failed']} of {self.count} subscribers failed: {opened['error']}")
         return opened
 
-    def come_back(self, at_once: int, within_s: float = 120) -> None:
-        """Wait until all have hung up, then let them come back; :meth:`wait_open` tells the end of it."""
+    def wait_away(self, within_s: float = 120) -> None:
+        """Wait until all have hung up. Raises :class:`LoadError` where one could not, or it took too long."""
         line = self._line(within_s)
         if line is None or json.loads(line)["failed"]:
             raise LoadError(f"{self.count} subscribers did not get so far: {line}")
+
+    def come_back(self, at_once: int) -> None:
+        """Let those that are away come back; :meth:`wait_open` tells the end of it."""
         self._say(f"go {at_once}")
 
     def expect(self, deliveries: int) -> None:

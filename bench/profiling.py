@@ -1,7 +1,7 @@
-"""``make bench-profile``: where a delivery's CPU goes, in the hub, in Nchan and in the floor, by part of the program.
+"""``make bench-profile``: where the CPU of a delivery and of a return goes, in the hub, in Nchan and in the floor.
 
-Samples the server with ``perf`` (Debian: ``linux-perf``) while one publication after the other goes to all. Sampling
-itself costs some, so take the shares from here and the sums from ``make bench``.
+Samples the server with ``perf`` (Debian: ``linux-perf``), first while one publication after the other goes to all, then
+while all come back at once. Sampling itself costs some, so take the shares from here and the sums from ``make bench``.
 """
 
 import argparse
@@ -19,23 +19,28 @@ from pathlib import Path
 from typing import Final
 
 from bench import alone, fanout
+from bench.certificate import make_certificate
 from bench.load import Load
 from bench.peers import PEERS
+from bench.peers.base import Peer, Tls
 from bench.processes import pin_client
 from bench.results import OURS
+from bench.scenarios import storm
 
 SERVERS: Final = ("floor", "nchan", OURS)
 _PARTS: Final = (
     (re.compile(r"kernel"), "kernel"),
     (re.compile(r"^(lib)?python"), "Python's interpreter and objects"),
-    (re.compile(r"crypto|_hashlib|binascii"), "SHA-256, base64"),
+    (re.compile(r"crypto|_hashlib|binascii"), "cryptography, base64"),
     (re.compile(r"^loop\."), "uvloop"),
     (re.compile(r"^libc[.-]"), "C library: memory"),
+    (re.compile(r"^_?ssl|libssl"), "TLS"),
     (re.compile(r"nginx|ngx|floor"), "the server's own code"),
 )
 _REST: Final = "other"
 _LINE: Final = re.compile(r"^\s*([\d.]+)%\s+(\S+)", re.MULTILINE)
 _HERTZ: Final = 4_999
+_SAMPLES: Final = "samples"
 _SETTLE_S: Final = 0.5
 _REFILL_S: Final = 1.5
 
@@ -48,32 +53,53 @@ def shares(report: str) -> dict[str, float]:
     return dict(found)
 
 
-def profiled(server: str, subscribers: int) -> tuple[float, Mapping[str, float]]:
-    """CPU for each delivery, microseconds, and the shares of it."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with (
-            PEERS[server](place, None, wire_bytes=alone.wire_bytes()) as peer,
-            Load(peer.port, peer.subscriber(), subscribers, place) as load,
-        ):
-            load.wait_open()
-            time.sleep(_SETTLE_S)
-            fanout.one_at_a_time(peer, load, 20, most_s=1)
-            with _sampling(peer.process.pids(), place / "samples"):
-                costs = []
-                for _ in range(3):
-                    costs.append(fanout.one_at_a_time(peer, load, 100, most_s=4).cpu_us)
-                    time.sleep(_REFILL_S)
-        report = ["perf", "report", "-i", f"{place}/samples", "--no-children", "--sort", "dso", "--stdio", "-q"]
-        told = subprocess.run(report, capture_output=True, text=True, check=True)
-        return sorted(costs)[1], shares(told.stdout)
+Profile = tuple[float, Mapping[str, float]]
+"""CPU for each, microseconds, and the shares of it."""
+
+
+def of_delivery(server: str, subscribers: int, *, tls: Tls | None = None) -> Profile:
+    """While one publication after the other goes to all."""
+    with (
+        _serving(server, tls) as peer,
+        Load(peer.port, peer.subscriber(), subscribers, peer.folder, tls=bool(tls)) as load,
+    ):
+        load.wait_open()
+        time.sleep(_SETTLE_S)
+        fanout.one_at_a_time(peer, load, 20, most_s=1)
+        with _sampling(peer):
+            costs = []
+            for _ in range(3):
+                costs.append(fanout.one_at_a_time(peer, load, 100, most_s=4).cpu_us)
+                time.sleep(_REFILL_S)
+        return sorted(costs)[1], _shares_of(peer)
+
+
+def of_return(server: str, subscribers: int) -> Profile:
+    """While all come back at once, each for what it missed."""
+    with _serving(server) as peer:
+        figures = storm(peer, subscribers, _sampling(peer))
+        return figures["storm"]["cpu_us"], _shares_of(peer)
 
 
 @contextmanager
-def _sampling(pids: list[int], into: Path) -> Iterator[None]:
-    of = ",".join(map(str, pids))
+def _serving(server: str, tls: Tls | None = None) -> Iterator[Peer]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PEERS[server](Path(folder), tls, wire_bytes=alone.wire_bytes()) as peer,
+    ):
+        yield peer
+
+
+def _shares_of(peer: Peer) -> dict[str, float]:
+    report = ["perf", "report", "-i", str(peer.folder / _SAMPLES), "--no-children", "--sort", "dso", "--stdio", "-q"]
+    return shares(subprocess.run(report, capture_output=True, text=True, check=True).stdout)
+
+
+@contextmanager
+def _sampling(peer: Peer) -> Iterator[None]:
+    of, into = ",".join(map(str, peer.process.pids())), str(peer.folder / _SAMPLES)
     perf = subprocess.Popen(
-        ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_HERTZ), "-p", of, "-o", str(into)],
+        ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_HERTZ), "-p", of, "-o", into],
         stderr=subprocess.DEVNULL,
     )
     time.sleep(_SETTLE_S)
@@ -84,23 +110,35 @@ def _sampling(pids: list[int], into: Path) -> Iterator[None]:
         perf.wait()
 
 
+def table(what: str, taken: Mapping[str, Profile]) -> str:
+    """Markdown: a row a part, a column a server."""
+    rows = [f"| {what} | {' | '.join(taken)} |", f"| --- | {' | '.join('---:' for _ in taken)} |"]
+    for part in [*dict.fromkeys(part for _, part in _PARTS), _REST]:
+        cells = [cost * found.get(part, 0) / 100 for cost, found in taken.values()]
+        if max(cells) >= 0.05:
+            rows.append(f"| {part} | {' | '.join(f'{cell:,.1f}' for cell in cells)} |")
+    rows.append(f"| **all** | {' | '.join(f'{cost:,.1f}' for cost, _ in taken.values())} |")
+    return "\n".join(rows)
+
+
 def main() -> int:
-    """Print a row a part, a column a server."""
+    """Print three tables."""
     parser = argparse.ArgumentParser(prog="python -m bench.profiling", description=__doc__)
-    parser.add_argument("--subscribers", type=int, default=1_000)
+    parser.add_argument("--subscribers", type=int, default=1_000, help="that read (default: %(default)s)")
+    parser.add_argument("--returns", type=int, default=5_000, help="that come back (default: %(default)s)")
     options = parser.parse_args()
     if shutil.which("perf") is None:
         print("perf is not here: apt-get install linux-perf", file=sys.stderr)
         return 1
     pin_client()
-    taken = {server: profiled(server, options.subscribers) for server in SERVERS}
-    print(f"| µs a delivery, {options.subscribers:,} subscribers | {' | '.join(SERVERS)} |")
-    print(f"| --- | {' | '.join('---:' for _ in SERVERS)} |")
-    for part in [*dict.fromkeys(part for _, part in _PARTS), _REST]:
-        cells = [cost * found.get(part, 0) / 100 for cost, found in taken.values()]
-        if max(cells) >= 0.05:
-            print(f"| {part} | {' | '.join(f'{cell:.1f}' for cell in cells)} |")
-    print(f"| **all** | {' | '.join(f'{cost:.1f}' for cost, _ in taken.values())} |")
+    with tempfile.TemporaryDirectory() as folder:
+        tls = make_certificate(Path(folder))
+        many = f"{options.subscribers:,} subscribers"
+        print(table(f"µs a delivery, {many}", {name: of_delivery(name, options.subscribers) for name in SERVERS}))
+        secured = {name: of_delivery(name, options.subscribers, tls=tls) for name in SERVERS}
+        print(table(f"µs a delivery, {many}, TLS", secured))
+    returned = {name: of_return(name, options.returns) for name in SERVERS if name != "floor"}
+    print(table(f"µs a return, {options.returns:,} at once", returned))
     return 0
 
 

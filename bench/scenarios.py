@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -131,23 +131,39 @@ def latency(peer: Peer, count: int) -> Figures:
         return {"latency": _figures(fanout.one_at_a_time(peer, load, 2 * PUBLICATIONS, every_s=_REST_S))}
 
 
-def storm(peer: Peer, count: int) -> Figures:
-    """All come back at once, each for what it missed; logins are older than that, keys are new."""
+def storm(peer: Peer, count: int, watched: AbstractContextManager[object] | None = None) -> Figures:
+    """All come back at once, each for what it missed; logins are older than that, keys are new.
+
+    Args:
+        peer: The server.
+        count: How many.
+        watched: Entered when they come, left when all have what they missed.
+    """
     publisher = peer.publisher()
     answers = [publisher.post(peer.publication(payload.data())) for _ in range(MISSED + 1)]
     publisher.close()
     subscriber = peer.recovering(answers)
-    cpu_us, began_s = peer.process.cpu_us(), time.monotonic()
-    with Load(peer.port, subscriber, count, peer.folder, at_once=128 if subscriber.come_back else count) as load:
-        if subscriber.come_back:
+    if not subscriber.come_back:
+        with watched or nullcontext():
+            before = peer.process.cpu_us(), time.monotonic()
+            with Load(peer.port, subscriber, count, peer.folder, at_once=count) as load:
+                return _recovered(peer, load, *before)
+    with Load(peer.port, subscriber, count, peer.folder) as load:
+        load.wait_away()
+        with watched or nullcontext():
+            before = peer.process.cpu_us(), time.monotonic()
             load.come_back(at_once=count)
-            cpu_us, began_s = peer.process.cpu_us(), time.monotonic()
-        opened = load.wait_open(all_of_them=False)
-        load.expect(count * MISSED)
-        complete = load.wait_reached(within_s=60)
-        took_s = time.monotonic() - began_s
-        cpu_us = peer.process.cpu_us() - cpu_us
-        delivered = load.report()["delivered"]
+            return _recovered(peer, load, *before)
+
+
+def _recovered(peer: Peer, load: Load, cpu_us: float, began_s: float) -> Figures:
+    count = load.count
+    opened = load.wait_open(all_of_them=False)
+    load.expect(count * MISSED)
+    complete = load.wait_reached(within_s=60)
+    took_s = time.monotonic() - began_s
+    cpu_us = peer.process.cpu_us() - cpu_us
+    delivered = load.report()["delivered"]
     return {
         "storm": {
             "cpu_us": cpu_us / count,

@@ -17,13 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import guard, payload
+from bench import guard, payload, profiling
 from bench.build import compiled
 from bench.guard import dearer, instructions_per_delivery
 from bench.load import Load, LoadError, Subscriber
 from bench.plan import FULL, QUICK, round_of
 from bench.plot import Bar, bars, lines
-from bench.profiling import shares
 from bench.report import markdown, write_report
 from bench.results import OURS, Case, Results, Sample
 from bench.signatures import verified_publications
@@ -161,10 +160,21 @@ def test_a_profile_is_told_by_part_of_the_program() -> None:
      3.00%  libc.so.6
      2.00%  parser.cpython-311-x86_64-linux-gnu.so
 """
-    assert shares(report) == {
-        "kernel": 43.72, "Python's interpreter and objects": 39.48, "SHA-256, base64": 7.5, "uvloop": 4.3,
+    assert profiling.shares(report) == {
+        "kernel": 43.72, "Python's interpreter and objects": 39.48, "cryptography, base64": 7.5, "uvloop": 4.3,
         "C library: memory": 3.0, "other": 2.0,
     }  # fmt: skip
+
+
+def test_the_parts_of_a_profile_add_up_to_what_was_measured() -> None:
+    taken = {
+        "nchan": (10.0, {"kernel": 75.0, "the server's own code": 25.0}),
+        OURS: (20.0, {"kernel": 50.0, "uvloop": 0.1}),
+    }
+    assert profiling.table("µs", taken).splitlines() == [
+        f"| µs | nchan | {OURS} |", "| --- | ---: | ---: |", "| kernel | 7.5 | 10.0 |",
+        "| the server's own code | 2.5 | 0.0 |", "| **all** | 10.0 | 20.0 |",
+    ]  # fmt: skip
 
 
 # Pages.
@@ -421,7 +431,8 @@ def test_those_that_come_back_are_counted_anew(tmp_path: Path) -> None:
     missed = f"data: {payload.data()}\n\n".encode() * 3
     subscriber = Subscriber([get("/session"), get("/sub", "Cookie: {cookie}\r\n")], come_back=1)
     with tiny_server(session=login, sub=STREAM + missed) as server, Load(server.port, subscriber, 30, tmp_path) as load:
-        load.come_back(at_once=30, within_s=20)
+        load.wait_away(20)
+        load.come_back(at_once=30)
         assert load.wait_open(20)["open"] == 30
         load.expect(90)
         assert load.wait_reached()
