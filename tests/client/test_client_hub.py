@@ -170,8 +170,8 @@ async def test_keys_change_while_publications_flow_and_none_is_lost(
     start_hub: StartHub, transport: TransportName
 ) -> None:
     """R2, R50: numbered publications across several rotations arrive once, in order, each verifying."""
-    hub = start_hub(key_ttl_s=2, profile="realtime", keys_per_minute=1_000)
-    name, count = channel(), 160
+    hub = start_hub(key_ttl_s=3, profile="realtime", keys_per_minute=1_000)
+    name, count = channel(), 180
     async with (
         connect(hub.url, transport=transport, channels=[name]) as reader,
         connect(hub.url, transport=transport) as writer,
@@ -180,7 +180,7 @@ async def test_keys_change_while_publications_flow_and_none_is_lost(
         async def write() -> None:
             for number in range(count):
                 await writer.publish(name, number)
-                await asyncio.sleep(0.04)
+                await asyncio.sleep(0.055)
 
         writing = asyncio.create_task(write())
         assert await take(reader, count) == list(range(count))
