@@ -10,38 +10,31 @@ from typing import Any, Final
 from jitterbug.config import Config
 from jitterbug.hub.limits import InboundLimiter, TokenBucket
 from jitterbug.hub.moment import Moment
+from jitterbug.hub.outlet import PENDING_LIMIT_BYTES, Outlet
 from jitterbug.hub.ring import Ring
 from jitterbug.hub.sessions import Session
 from jitterbug.hub.sink import Sink
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import PROTOCOL_VERSION, USUAL_HEARTBEAT_S, ByeReason, Down, GapReason
-from jitterbug.protocol.publication import TAIL, Place, PreparedPublication, join_cursor
+from jitterbug.protocol.publication import Place, PreparedPublication, join_cursor
 from jitterbug.protocol.signing import FrameSigner, Unsealed, seal_all
 
 _CONTROL_BURST: Final = 256
 _CONTROL_PER_S: Final = 20.0
 _CONTROL_LIMIT: Final = 1_024
 """Own frames that may wait; beyond that the wire is cut."""
-_PENDING_LIMIT_BYTES: Final = 65_536
-"""A wire that holds more than this is left alone until it has taken some."""
 
 
-class Connection:
+class Connection(Outlet):
     """State of one wire. Touched by the hub's loop alone; never waits, never reads a clock.
 
     Attributes:
         conn: Its id, 16 random characters.
         session: Whose it is.
-        sink: The end of the wire.
         address: Client address, for caps and facts.
         kid: Key that signs its frames now.
-        key_expires_at_ms: Last ``ts`` that key may sign, never past the session's end; beyond it nothing is sent.
-        places: Where each subscribed channel stands on this wire.
         joining: Channels whose history is still being read, with what was published meanwhile.
         inbound: Limits what the client sends.
-        in_ready: Queued for the next flush.
-        is_waiting: Something waits for a token or a tick; the wheel will bring it up.
-        is_ending: ``bye`` is queued or sent; nothing follows it.
         is_closed: The wire is gone and the hub has forgotten it.
         due_at_ns: When its deadlines are looked at next, monotonic.
         heartbeat_at_ns: When the next ``hb`` is due, monotonic.
@@ -52,11 +45,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_bucket", "_bye_reason", "_catchup", "_conn_bytes", "_control", "_control_bucket", "_gaps", "_per_tick",
-        "_presence", "_ring", "_sent_in_tick", "_seq", "_signer", "_stalled_since_ns", "_taken_bytes",
-        "_tick", "_written_bytes", "address", "conn", "due_at_ns", "heartbeat_at_ns", "in_ready", "inbound",
-        "is_closed", "is_ending", "is_waiting", "joining", "key_expires_at_ms", "limited_at_ns", "opened_at_ns",
-        "places", "present", "rekey_hinted", "rights", "session", "sink",
+        "_bye_reason", "_catchup", "_control", "_control_bucket", "_gaps", "_presence", "_ring", "_stalled_since_ns",
+        "_taken_bytes", "address", "conn", "due_at_ns", "heartbeat_at_ns", "inbound", "is_closed", "joining",
+        "limited_at_ns", "opened_at_ns", "present", "rekey_hinted", "rights", "session",
     )  # fmt: skip
 
     def __init__(
@@ -70,18 +61,15 @@ class Connection:
         now_ns: int,
         address: str | None = None,
     ) -> None:
+        bucket = TokenBucket(config.rate_capacity, config.rate_refill_per_s)
+        super().__init__(conn, signer, sink, bucket, config.max_frames_per_tick)
         self.conn = conn
         self.session = session
         self.address = address
-        self.key_expires_at_ms = 0
         self.sign_until(key_expires_at_ms)
         self.due_at_ns = now_ns
-        self.places: dict[str, Place] = {}
         self.joining: dict[str, list[PreparedPublication]] = {}
         self.inbound = InboundLimiter(config.rate_capacity, config.rate_refill_per_s)
-        self.in_ready = False
-        self.is_waiting = False
-        self.is_ending = False
         self.is_closed = False
         self.rekey_hinted = False
         self.present: dict[str, str] = {}
@@ -89,23 +77,14 @@ class Connection:
         self.limited_at_ns: int | None = None
         self.opened_at_ns = now_ns
         self.heartbeat_at_ns = now_ns
-        self._conn_bytes = conn.encode()
-        self._signer = signer
-        self.sink = sink
-        self._seq = 0
         # Lists, not deques, which take 700 bytes when empty: both are mostly that, and short.
         self._control: list[tuple[Down, dict[str, Any], bool, Callable[[], None] | None]] = []
         self._control_bucket = TokenBucket(_CONTROL_BURST, _CONTROL_PER_S)
         self._catchup: list[PreparedPublication] = []
         self._ring = Ring(config.buffer_frames)
-        self._bucket = TokenBucket(config.rate_capacity, config.rate_refill_per_s)
-        self._per_tick = config.max_frames_per_tick
-        self._tick = -1
-        self._sent_in_tick = 0
         self._gaps: dict[str, tuple[Place, GapReason]] = {}
         self._presence: dict[tuple[str, str], Down] = {}
         self._bye_reason: ByeReason | None = None
-        self._written_bytes = 0
         self._taken_bytes = 0
         self._stalled_since_ns = now_ns
         rate = config.rate_refill_per_s
@@ -218,24 +197,6 @@ class Connection:
 
     # What goes out.
 
-    def frame_now(self, publication: PreparedPublication, moment: Moment) -> Unsealed | None:
-        """The frame of a live publication that goes out at once, past the ring. The hot path.
-
-        Returns:
-            What the caller seals and writes to :attr:`sink` before anything else happens to this connection; None
-            where the publication must wait: something else does, or this wire may not have it now.
-        """
-        if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
-            return None
-        if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
-            return None
-        sent_in_tick = self._sent_in_tick if self._tick == moment.tick else 0
-        if sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
-            return None
-        self._tick = moment.tick
-        self._sent_in_tick = sent_in_tick + 1
-        return self._frame_of(publication, publication.tail)
-
     def flush(self, moment: Moment) -> int | None:
         """Send what may be sent, in one write.
 
@@ -249,7 +210,7 @@ class Connection:
                 self._control.clear()
                 self.sink.end(self._bye_reason)
             return None  # no usable key: everything waits for a new one, or for the end
-        if self.sink.pending_bytes() > _PENDING_LIMIT_BYTES:
+        if self.sink.pending_bytes() > PENDING_LIMIT_BYTES:
             return moment.next_tick_ns
         frames: list[Unsealed] = []
         wake_ns = self._drain_control(frames, moment) if self._control else None
@@ -319,21 +280,6 @@ class Connection:
             return moment.next_tick_ns
         self.limited_at_ns = moment.now_ns
         return self._bucket.next_at_ns()
-
-    def _frame_of(self, publication: PreparedPublication, tail: bytes) -> Unsealed:
-        self._seq = seq = self._seq + 1
-        places = self.places
-        places[publication.channel] = publication
-        cursor = publication.cursor if len(places) == 1 else join_cursor(places.values())
-        payload = b"".join((publication.head, self._conn_bytes, tail, b"%d" % seq, TAIL))
-        return self._unsealed(payload, cursor)
-
-    def _unsealed(self, payload: bytes, cursor: bytes | None) -> Unsealed:
-        signer, sink = self._signer, self.sink
-        frame_bytes = signer.envelope_bytes + len(payload)
-        before, after = sink.before(frame_bytes, cursor), sink.after
-        self._written_bytes += len(before) + frame_bytes + len(after)
-        return signer, payload, before, after
 
     def _tell_gaps(self, frames: list[Unsealed], moment: Moment) -> None:
         gaps, self._gaps = self._gaps, {}

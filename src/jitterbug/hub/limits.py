@@ -4,12 +4,20 @@ A bucket is one number: when it will be full again. Asking changes nothing and n
 second it gives exactly one token a second.
 """
 
+from functools import lru_cache
 from typing import Final
 
 _NS_PER_S: Final = 1_000_000_000
 _BACKOFF_START_NS: Final = _NS_PER_S
 _BACKOFF_MAX_NS: Final = 30 * _NS_PER_S
 _MAX_STRIKES: Final = 10
+
+
+@lru_cache(maxsize=64)
+def _spans(capacity: int, refill_per_s: float) -> tuple[int, int]:
+    """How long one token takes, and a full bucket. The same two numbers for all buckets alike, not two for each."""
+    token_ns = max(1, round(_NS_PER_S / refill_per_s))
+    return token_ns, capacity * token_ns
 
 
 class TokenBucket:
@@ -20,8 +28,7 @@ class TokenBucket:
     def __init__(self, capacity: int, refill_per_s: float) -> None:
         """Start full. Args: capacity: tokens, at least 1. refill_per_s: tokens a second, above 0."""
         self.capacity = capacity
-        self._token_ns = max(1, round(_NS_PER_S / refill_per_s))
-        self._span_ns = capacity * self._token_ns
+        self._token_ns, self._span_ns = _spans(capacity, refill_per_s)
         self._full_at_ns = 0
 
     def available(self, now_ns: int) -> int:

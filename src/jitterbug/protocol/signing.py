@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from operator import attrgetter
 from struct import Struct
 from typing import Any, Final
@@ -28,7 +28,7 @@ _OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _HASH: Final[Any] = type(hashlib.sha256())
 _NONCE_BYTES: Final = 32
 _POOL_NONCES: Final = 128
-_SPLIT: Final = Struct(f"{_NONCE_BYTES}s" * _POOL_NONCES).unpack
+_SPLIT: Final = Struct(f"{_NONCE_BYTES}s").iter_unpack
 
 
 class MacKey:
@@ -114,7 +114,12 @@ class NoncePool:
             try:
                 return pool.pop()
             except IndexError:
-                pool.extend(map(base64.encode, _SPLIT(os.urandom(_NONCE_BYTES * _POOL_NONCES))))
+                pool.extend(fresh_nonces(_POOL_NONCES))
+
+
+def fresh_nonces(count: int) -> Iterator[bytes]:
+    """So many nonces as :meth:`NoncePool.take` gives, for those who need as many at once. Nothing is kept."""
+    return map(base64.encode, chain.from_iterable(_SPLIT(os.urandom(_NONCE_BYTES * count))))
 
 
 _NONCES: Final = NoncePool()
@@ -128,7 +133,7 @@ class FrameSigner:
         envelope_bytes: Length of a frame beside its payload, until the year 2286.
     """
 
-    __slots__ = ("_head", "_key", "_prefix", "envelope_bytes", "kid")
+    __slots__ = ("_key", "_kid", "envelope_bytes", "kid")
 
     def __init__(self, kid: str, secret: bytes | MacKey) -> None:
         """Args: kid: 4 to 96 of ``A-Z a-z 0-9 _ -``. secret: at least 32 bytes. Raises ValueError otherwise."""
@@ -136,8 +141,7 @@ class FrameSigner:
             raise ValueError("A key id has 4 to 96 of A-Z a-z 0-9 _ -")
         self.kid: Final = kid
         self._key = secret if isinstance(secret, MacKey) else MacKey(secret)
-        self._prefix = kid.encode() + b":"
-        self._head = b'{"kid":"' + kid.encode() + b'","nonce":"'
+        self._kid = kid.encode()
         self.envelope_bytes: Final = frames.ENVELOPE_BYTES + len(kid)
 
     def sign(self, payload: dict[str, Any], now_ms: int) -> bytes:
@@ -163,8 +167,11 @@ class FrameSigner:
             ts: Unix milliseconds in decimal.
         """
         nonce = _NONCES.take()
-        sig = base64.encode(self._key.mac(b"".join((self._prefix, ts, b":", nonce, b":", payload))))
-        return b"".join((self._head, nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}"))
+        kid = self._kid
+        sig = base64.encode(self._key.mac(b"".join((kid, b":", ts, b":", nonce, b":", payload))))
+        return b"".join(
+            (b'{"kid":"', kid, b'","nonce":"', nonce, b'","payload":', payload, b',"sig":"', sig, b'","ts":', ts, b"}")
+        )
 
     def __repr__(self) -> str:
         return f"FrameSigner(kid={self.kid!r})"
@@ -172,8 +179,7 @@ class FrameSigner:
 
 Unsealed = tuple[FrameSigner, bytes, bytes, bytes]
 """A frame to come: who signs it, its canonical payload, and what its wire wants before it and after it."""
-_PREFIX_OF: Final = attrgetter("_prefix")
-_HEAD_OF: Final = attrgetter("_head")
+_KID_OF: Final = attrgetter("_kid")
 _KEY_OF: Final = attrgetter("_key")
 
 
@@ -188,12 +194,13 @@ def seal_all(frames: Sequence[Unsealed], ts: bytes) -> list[bytes]:
         ts: Unix milliseconds in decimal, for all.
     """
     signers, payloads, befores, afters = zip(*frames, strict=True)
-    nonces = [_NONCES.take() for _ in frames]
-    colon, stamp = repeat(b":"), repeat(ts)
-    messages = map(b"".join, zip(map(_PREFIX_OF, signers), stamp, colon, nonces, colon, payloads, strict=False))
+    kids = list(map(_KID_OF, signers))
+    nonces = list(fresh_nonces(len(frames))) if len(frames) > 1 else [_NONCES.take()]
+    between = repeat(b":" + ts + b":")
+    messages = map(b"".join, zip(kids, between, nonces, repeat(b":"), payloads, strict=False))
     sigs = map(base64.encode, MacKey.mac_all(list(map(_KEY_OF, signers)), messages))
     parts = (
-        befores, map(_HEAD_OF, signers), nonces, repeat(b'","payload":'), payloads, repeat(b',"sig":"'), sigs,
-        repeat(b'","ts":'), stamp, repeat(b"}"), afters,
+        befores, repeat(b'{"kid":"'), kids, repeat(b'","nonce":"'), nonces, repeat(b'","payload":'), payloads,
+        repeat(b',"sig":"'), sigs, repeat(b'","ts":' + ts + b"}"), afters,
     )  # fmt: skip
     return list(map(b"".join, zip(*parts, strict=False)))
