@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from jitterbug.errors import CanonicalError
 from jitterbug.protocol import FrameSigner, FrameVerifier, base64, canonical
-from jitterbug.protocol.signing import MacKey, NoncePool
+from jitterbug.protocol.signing import MacKey, NoncePool, fresh_nonces
 from tests.protocol import outside
 from tests.strategies import alike, kids, payloads, present_ms, secrets
 
@@ -204,10 +205,25 @@ def test_a_signer_shows_its_kid_and_no_secret() -> None:
     assert repr(FrameSigner(outside.KID, outside.SECRET)) == f"FrameSigner(kid='{outside.KID}')"
 
 
-def test_a_hundred_thousand_nonces_are_32_bytes_distinct_and_even_r24() -> None:
-    """Monobit and byte-frequency test; each bound is passed by true randomness but once in a thousand million runs."""
+def test_as_many_nonces_are_fresh_as_were_asked_for() -> None:
+    """R24, R26: of each length, none twice, and none of them kept for anybody else."""
+    found = [list(fresh_nonces(count)) for count in (0, 1, 2, 256, 300)]
+
+    assert [len(nonces) for nonces in found] == [0, 1, 2, 256, 300]
+    together = [nonce for nonces in found for nonce in nonces]
+    assert len(set(together)) == 559
+    assert all(base64.is_32(nonce.decode()) for nonce in together)
+
+
+def pooled(count: int) -> Iterator[bytes]:
     pool = NoncePool()
-    nonces = [base64.decode(pool.take().decode()) for _ in range(100_000)]
+    return (pool.take() for _ in range(count))
+
+
+@pytest.mark.parametrize("source", [pooled, fresh_nonces])
+def test_a_hundred_thousand_nonces_are_32_bytes_distinct_and_even_r24(source: Callable[[int], Iterator[bytes]]) -> None:
+    """Monobit and byte-frequency test; each bound is passed by true randomness but once in a thousand million runs."""
+    nonces = [base64.decode(nonce.decode()) for nonce in source(100_000)]
     joined = b"".join(nonces)
     bits = len(joined) * 8
     expected = len(joined) / 256

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from jitterbug.config import Config
-from jitterbug.hub import connection, upstream
+from jitterbug.hub import connection, outlet, upstream
 from jitterbug.hub.limits import InboundLimiter
 from jitterbug.hub.sessions import Changes, Revocations, Session
 from jitterbug.protocol import base64
@@ -90,7 +90,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert (http._MAX_HEAD_BYTES, http._MAX_HEADERS) == (memory.HEAD_BYTES, memory.HEADERS)
     assert http._MAX_PIPELINED + 1 == memory.REQUESTS
     assert (connection._CONTROL_LIMIT, connection._CONTROL_BURST) == (memory.OWN_FRAMES, memory.OWN_FRAMES_A_FLUSH)
-    assert connection._PENDING_LIMIT_BYTES == memory.PENDING_BYTES
+    assert outlet.PENDING_LIMIT_BYTES == memory.PENDING_BYTES
 
 
 @pytest.mark.parametrize("config", [STRICT, REALTIME], ids=["strict", "realtime"])

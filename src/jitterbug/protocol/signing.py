@@ -195,7 +195,7 @@ def seal_all(frames: Sequence[Unsealed], ts: bytes) -> list[bytes]:
     """
     signers, payloads, befores, afters = zip(*frames, strict=True)
     kids = list(map(_KID_OF, signers))
-    nonces = list(fresh_nonces(len(frames))) if len(frames) > 1 else [_NONCES.take()]
+    nonces = list(fresh_nonces(len(frames)))
     between = repeat(b":" + ts + b":")
     messages = map(b"".join, zip(kids, between, nonces, repeat(b":"), payloads, strict=False))
     sigs = map(base64.encode, MacKey.mac_all(list(map(_KEY_OF, signers)), messages))
