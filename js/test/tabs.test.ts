@@ -172,6 +172,48 @@ describe("Leader", () => {
     expect(notes("gap")[0]).toMatchObject({ after: [hub.epoch, 1], gap: { position: [hub.epoch, 5] } });
   });
 
+  it("leaves no tab behind where each stood at another place out of the history", async () => {
+    for (let n = 1; n <= 40; n += 1) hub.publish("a", n);
+    hub.forgottenTo = 35;
+    const places = [5, 10, 15, 20].map((offset): Position => [hub.epoch, offset]);
+    const readers = new Map(places.map((place) => [`tab ${place[1]}`, new Reader(place)]));
+    const losses: string[] = [];
+    let dealtWith = 0;
+    /** As the tabs themselves do with what they are told. */
+    const deal = () => {
+      for (const note of told.slice(dealtWith)) {
+        dealtWith += 1;
+        for (const [from, reader] of readers) {
+          const before = reader.position?.[1];
+          const step =
+            note.k === "gap"
+              ? reader.gap(note.after, note.gap.position)
+              : note.k === "publication"
+                ? reader.publication(note.publication.position)
+                : "drop";
+          if (step === "deliver" && note.k === "gap")
+            losses.push(`${from}: ${before} to ${reader.position?.[1]}`);
+          if (step === "ask") leader.take({ k: "want", from, channel: "a", since: reader.position });
+        }
+      }
+    };
+    const stand = (offset: number) => () => {
+      deal();
+      return [...readers.values()].every(({ position }) => position?.[1] === offset);
+    };
+    for (const [tab, { position }] of readers) join(tab, { a: position });
+    await runtime.until(stand(40), "all know what they lost");
+    expect(losses.sort()).toEqual([
+      "tab 10: 10 to 40",
+      "tab 15: 15 to 40",
+      "tab 20: 20 to 40",
+      "tab 5: 5 to 40",
+    ]);
+    hub.publish("a", 41);
+    await runtime.until(stand(41), "all go on");
+    expect(hub.wires).toHaveLength(1);
+  });
+
   it("tells all who comes and goes, and who joins later who is there", async () => {
     join("one", { a: null });
     await runtime.until(() => notes("now").length === 1, "it is subscribed");

@@ -6,7 +6,7 @@ export type Step = "deliver" | "drop" | "ask";
 
 /**
  * Decides by position alone, so it does not matter which leader a note comes from, or how often. After "ask" the leader is
- * to be asked to go on from `position`; it is asked once for each position.
+ * to be asked to go on from `position`: once, and again when it is seen to have read for another tab from elsewhere.
  */
 export class Reader {
   #position: Position | null;
@@ -47,8 +47,10 @@ export class Reader {
   gap(after: Position | null, position: Position): Step {
     const last = this.#position;
     if (last === null || isAtOrAfter(last, position)) return "drop";
-    const isOurs = after !== null && after[0] === last[0] && after[1] === last[1];
-    return isOurs ? this.#take(position) : this.#ask();
+    if (after !== null && after[0] === last[0] && after[1] === last[1]) return this.#take(position);
+    // It answers another tab, whose wish may have taken the place of this one's: what was asked may never be answered.
+    if (after !== null) this.#asked = false;
+    return this.#ask();
   }
 
   #take(position: Position): Step {
