@@ -117,6 +117,15 @@ describe("connect", () => {
     say("leave", "bob");
     await runtime.until(() => told.length === 3, "all are told");
     expect(told.splice(0)).toEqual(["join a bob: bob", "join a ada: ada,bob", "leave a bob: ada"]);
+    const late: string[] = [];
+    const off = push.on("presence", ({ kind, subject, members }) =>
+      late.push(`${kind} ${subject}: ${members}`),
+    );
+    expect([late, told], "one that comes late is told who is there, the others are not").toEqual([
+      ["join ada: ada"],
+      [],
+    ]);
+    off();
     hub.wire?.res.destroy();
     await runtime.until(() => push.status.state === "reconnecting", "it is noticed");
     await runtime.advance(1_000);

@@ -8,6 +8,7 @@ import { Emitter } from "../src/emitter.ts";
 import { JitterbugError, SecurityError } from "../src/errors.ts";
 import { Handlers } from "../src/handlers.ts";
 import { readOptions } from "../src/options.ts";
+import { Presence } from "../src/presence.ts";
 import { Reports } from "../src/reports.ts";
 import type { ConnectOptions, Publication } from "../src/types.ts";
 import { ManualRuntime } from "./support/clock.ts";
@@ -75,6 +76,58 @@ describe("Emitter", () => {
     expect(emitter.has("a")).toBe(true);
     emitter.clear();
     expect(emitter.has("a")).toBe(false);
+  });
+
+  it("tells a new listener alone what stands already, at once and before anything else", () => {
+    const faults: unknown[] = [];
+    const seen: string[] = [];
+    const emitter = new Emitter<{ a: string }>((fault, name) => faults.push([fault, name]));
+    emitter.on("a", (value) => seen.push(`1${value}`), []);
+    const off = emitter.on("a", (value) => seen.push(`2${value}`), ["x", "y"]);
+    expect(seen).toEqual(["2x", "2y"]);
+    emitter.emit("a", "z");
+    off();
+    emitter.emit("a", "w");
+    expect(seen).toEqual(["2x", "2y", "1z", "2z", "1w"]);
+    emitter.on(
+      "a",
+      (value) => {
+        throw value;
+      },
+      ["fault", "another"],
+    );
+    expect(faults).toEqual([
+      ["fault", "a"],
+      ["another", "a"],
+    ]);
+    emitter.emit("a", "third");
+    expect(faults.slice(2)).toEqual([["third", "a"]]);
+  });
+});
+
+describe("Presence", () => {
+  const change = (kind: "join" | "leave", channel: string, subject: string) => ({ channel, kind, subject });
+
+  it("says who is there as joins, to a listener that came after they were told", () => {
+    const told: unknown[] = [];
+    const presence = new Presence((info) => told.push(info));
+    expect(presence.here()).toEqual([]);
+    for (const subject of ["bob", "eve", "ada"]) presence.take(change("join", "a", subject));
+    presence.take(change("join", "b", "bob"));
+    presence.take(change("leave", "a", "eve"));
+    told.length = 0;
+    expect(presence.here()).toEqual([
+      { ...change("join", "a", "ada"), members: ["ada", "bob"] },
+      { ...change("join", "a", "bob"), members: ["ada", "bob"] },
+      { ...change("join", "b", "bob"), members: ["bob"] },
+    ]);
+    expect(told).toEqual([]);
+    presence.anew("a");
+    expect(presence.here()).toEqual([{ ...change("join", "b", "bob"), members: ["bob"] }]);
+    presence.take(change("leave", "b", "bob"));
+    presence.take(change("join", "c", "ada"));
+    presence.clear();
+    expect(presence.here()).toEqual([]);
   });
 });
 
