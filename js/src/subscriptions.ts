@@ -114,6 +114,7 @@ export class Subscriptions {
   /** Sends one change until the hub has answered or the stream is gone. Never rejects. */
   async #apply(change: Change): Promise<void> {
     const stream = this.#stream;
+    let asksAgain = true;
     while (stream !== null && !stream.aborted) {
       try {
         await this.#options.send(change);
@@ -121,23 +122,30 @@ export class Subscriptions {
         return;
       } catch (error) {
         if (stream.aborted) return;
-        if (!isPassing(error)) return this.#refused(change, stream);
-        await sleep(this.#options.runtime, this.#backoff.afterMs(error.retryAfterMs), stream);
+        if (isPassing(error)) {
+          await sleep(this.#options.runtime, this.#backoff.afterMs(error.retryAfterMs), stream);
+        } else if (await this.#isFinal(change, stream, asksAgain)) return;
+        else asksAgain = false;
       }
     }
   }
 
   /**
-   * A hub answers alike whether it refuses the channel or no longer knows the connection. A `ping` tells them apart;
-   * without its answer a new stream settles the matter.
+   * A hub answers alike whether it refuses the channel, no longer knows the connection, or has had this very frame: a
+   * browser whose network broke sends its request twice. A `ping` shows whether it knows the connection, without which a
+   * new stream settles the matter; the change signed anew shows the rest.
    */
-  async #refused(change: Change, stream: AbortSignal): Promise<void> {
+  async #isFinal(change: Change, stream: AbortSignal, asksAgain: boolean): Promise<boolean> {
     const { receiver, onRefused, restart } = this.#options;
     const isKnown = change.t === "sub" && (await this.#isKnown());
-    if (stream.aborted) return;
-    if (!isKnown) return restart();
-    receiver.drop(change.ch, false);
-    onRefused(change.ch);
+    if (stream.aborted) return true;
+    if (isKnown && asksAgain) return false;
+    if (!isKnown) restart();
+    else {
+      receiver.drop(change.ch, false);
+      onRefused(change.ch);
+    }
+    return true;
   }
 
   async #isKnown(): Promise<boolean> {

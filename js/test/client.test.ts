@@ -285,12 +285,32 @@ describe("subscriptions", () => {
     hub.canned.push({ path: "/frames", status: 503 });
     const got = follow(push, "a");
     await runtime.advanceUntil(() => hub.wire?.channels.has("a") ?? false, "a is subscribed", 500);
-    hub.canned.push({ path: "/frames", status: 401 });
+    hub.refuses.add("secret");
     follow(push, "secret");
     await runtime.until(() => errors.length === 1, "the refusal is told");
     expect(errors).toEqual([["JB_CHANNEL_ENDED", "secret"]]);
     hub.publish("a", 1);
     await runtime.until(() => got.length === 1, "a goes on");
+  });
+
+  it("sent twice by the browser, of which the second is a replay, are no refusal", async () => {
+    const send = fetchWithCookie();
+    let again = 0;
+    const push = await connected({
+      // As a browser does whose connection broke after the request: it sends the same once more.
+      fetch: async (input, init) => {
+        const answer = await send(input, init);
+        if (!String(init?.body).includes('"t":"sub"') || again > 0) return answer;
+        again += 1;
+        return send(input, init);
+      },
+    });
+    const errors: unknown[] = [];
+    push.on("error", (error) => errors.push([error.code, error.channel]));
+    const got = follow(push, "a");
+    await push.publish("a", 1); // not before the subscription is settled
+    await runtime.until(() => got.length + errors.length > 0, "it flows");
+    expect([again, got, errors, push.stats.reconnects]).toEqual([1, [1], [], 0]);
   });
 
   it("refused because the hub has lost the connection are kept: a new stream settles it", async () => {
@@ -351,7 +371,8 @@ describe("subscriptions", () => {
       const push = await connected();
       const errors: unknown[] = [];
       push.on("error", ({ channel }) => errors.push(channel));
-      hub.canned.push({ path: "/frames", status: 401 });
+      hub.refuses.add("secret");
+      arrive();
       follow(push, "secret");
       expect(await push.publish("secret", 1)).toEqual([hub.epoch, 1]);
       expect(errors).toEqual(["secret"]);

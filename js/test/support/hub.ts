@@ -68,12 +68,16 @@ export class TestHub {
   holdsStreams = false;
   /** A proxy before the hub lets no WebSocket through. */
   refusesSockets = false;
+  /** Channels that nobody may read. */
+  readonly refuses = new Set<string>();
   limits = { burst: 10, frame: 1024, rate: 1 };
   /** First offset the history still has, minus one; positions before it cannot be recovered. */
   forgottenTo = 0;
   tamper: (text: string) => string[] = (text) => [text];
   /** How long a frame sent by POST is on its way. */
   underWay: (payload: Payload) => Promise<unknown> = async () => undefined;
+
+  readonly #nonces = new Set<string>();
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -240,8 +244,13 @@ export class TestHub {
     const honest =
       key !== undefined &&
       signAs(key.kid, key.secret, frame.payload, frame.ts, frame.nonce) === JSON.stringify(frame) &&
-      Math.abs(frame.ts - this.#nowMs()) <= 5_000;
+      Math.abs(frame.ts - this.#nowMs()) <= 5_000 &&
+      !this.#nonces.has(frame.nonce);
+    this.#nonces.add(frame.nonce);
     if (!honest) return [401, { error: "unauthorized" }];
+    if (frame.payload.t === "sub" && this.refuses.has(String(frame.payload.ch))) {
+      return [401, { error: "unauthorized" }];
+    }
     this.received.push(frame.payload);
     const { t, id, ch } = frame.payload as { t: string; id: string; ch: string };
     const wire = this.wires.find((each) => each.conn === frame.payload.conn);
