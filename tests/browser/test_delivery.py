@@ -5,12 +5,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from jitterbug.client import Position
 from tests.client.hub_process import HubProcess
@@ -23,7 +24,7 @@ __all__ = ["seed"]  # a fixture
 T = TypeVar("T")
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900 if IS_LONG else 120)]
 
-CLIENT = Path(__file__).resolve().parents[2] / "js" / "dist" / "index.js"
+CLIENT = Path(__file__).resolve().parents[2] / "js" / "dist"
 BASE = "/api/jitterbug"
 CHANNELS = ("numbers/a", "numbers/b")
 COUNT = 10_000 if IS_LONG else 600
@@ -36,6 +37,11 @@ DOWN = Rates(
     cut=0.002 * SCALE, reset=0.002 * SCALE, delay=0.01, split=0.01,
     swallow=0.002 * SCALE, repeat=0.003 * SCALE, swap=0.003 * SCALE,
 )  # fmt: skip
+SOCKET_DOWN = Rates(
+    cut=0.004 * SCALE, reset=0.004 * SCALE, delay=0.01, split=0.02,
+    swallow=0.004 * SCALE, repeat=0.004 * SCALE, swap=0.004 * SCALE,
+)  # fmt: skip
+"""Drawn for what one read gave, which may hold several frames."""
 UP = Rates(cut=0.02, reset=0.02, delay=0.05, split=0.1)
 FEED = Rates(cut=0.01, reset=0.01, split=0.02)
 UNLIMITED = {
@@ -51,12 +57,17 @@ UNLIMITED = {
 }
 SHORT_WAITS = "Math.random = () => 0.02"
 """The client's jitter: a test is not to spend its time waiting. Nonces come from elsewhere."""
-CONNECT = """async ([source, base, channels, options]) => {
+CONNECT = """async ([source, name, base, channels, options]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const { connect } = await import(url);
+  const { [name]: connect } = await import(url);
   window.told = [];
   window.last = Object.fromEntries(Object.entries(channels).map(([name, position]) => [name, position[1]]));
   window.push = await connect(base, { channels, ...options });
+  window.seen = { reconnects: 0, rotations: 0, refused: {} };
+  window.push.on("status", ({ state }) => { window.seen.reconnects += state === "live"; });
+  window.errors = [];
+  window.push.on("error", ({ code, channel }) => window.errors.push([code, channel]));
+  window.push.on("key", () => { window.seen.rotations += 1; });
   window.push.on("gap", ({ channel, position, reason }) => {
     window.told.push(["gap", channel, position, reason]);
     window.last[channel] = position[1];
@@ -68,6 +79,12 @@ CONNECT = """async ([source, base, channels, options]) => {
     });
   }
 }"""
+
+SEEN = "window.push.stats ?? window.seen"
+"""Tabs that share have no counters of their own."""
+DONE = f"last => Object.values(window.last).every((number) => number >= last) && ({SEEN}).reconnects > 0"
+
+STATE = f"() => [window.last, {SEEN}, window.push.status, window.push.leads, window.errors, window.told.slice(-5)]"
 
 
 class Background:
@@ -101,17 +118,83 @@ def background() -> Iterator[Background]:
     running.stop()
 
 
-def open_reader(stack: ExitStack, browser: Browser, url: str, starts: Mapping[str, Position]) -> Page:
-    """A page of the hub's own origin on which the built client reads."""
-    context = browser.new_context(bypass_csp=True)  # the client is put into the page by the test, not by the hub
-    stack.callback(context.close)
-    page = context.new_page()
-    page.add_init_script(SHORT_WAITS)
-    page.goto(f"{url}{BASE}/health")
-    channels = {channel: place.to_json() for channel, place in starts.items()}
-    options = {"skewMs": SKEW_MS, "replayWindowMs": WINDOW_MS}
-    page.evaluate(CONNECT, [CLIENT.read_text(), BASE, channels, options])
-    return page
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How pages read.
+
+    Attributes:
+        function: Name of the client's function that connects.
+        script: The file it stands in.
+        options: Of the application.
+        pages: Pages behind one network. Where they are several, the first one is closed under way, and another opened.
+        down: Faults on the way to them.
+        share: Of the publications in the ordinary run.
+    """
+
+    function: str = "connect"
+    script: str = "index.js"
+    options: Mapping[str, str] = field(default_factory=dict)
+    pages: int = 1
+    down: Rates = DOWN
+    share: float = 1.0
+
+    def some(self, count: int) -> int:
+        """How many of so many publications."""
+        return count if IS_LONG else int(count * self.share)
+
+
+WAYS = {
+    "stream": Way(),
+    "websocket": Way(options={"transport": "websocket"}, down=SOCKET_DOWN, share=0.5),
+    "shared by tabs": Way("connectShared", "tabs.js", pages=3, share=0.5),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    return WAYS[request.param]
+
+
+class Readers:
+    """The pages of one browser behind one network, on the hub's own origin, on which the built client reads.
+
+    The client is put into them by the test, not by the hub, so the context must bypass the hub's CSP.
+
+    Attributes:
+        pages: Those open, by name.
+        closed: What those were given that are closed.
+    """
+
+    def __init__(self, name: str, context: BrowserContext, url: str, way: Way, starts: Mapping[str, Position]) -> None:
+        self.name, self._context, self._url, self._way, self._starts = name, context, url, way, starts
+        self.pages: dict[str, Page] = {}
+        self.closed: list[Ledger] = []
+        for _ in range(way.pages):
+            self.open()
+
+    def open(self) -> None:
+        """Open one that reads from the start."""
+        page = self._context.new_page()
+        page.add_init_script(SHORT_WAITS)
+        while not page.url.startswith(self._url):
+            with suppress(Error):  # the network is as bad for this
+                page.goto(f"{self._url}{BASE}/health")
+        channels = {channel: place.to_json() for channel, place in self._starts.items()}
+        options = {"skewMs": SKEW_MS, "replayWindowMs": WINDOW_MS, **self._way.options}
+        source = (CLIENT / self._way.script).read_text()
+        page.evaluate(CONNECT, [source, self._way.function, BASE, channels, options])
+        self.pages[f"{self.name} {len(self.pages) + len(self.closed)}"] = page
+
+    def close_leader(self) -> None:
+        """Close the one that holds the stream for all."""
+        name = next(name for name, page in self.pages.items() if page.evaluate("window.push.leads"))
+        page = self.pages.pop(name)
+        self.closed.append(judge(page, name, self._starts))
+        page.close()
+
+    def judge_open(self) -> dict[str, Ledger]:
+        """What the open ones were given."""
+        return {name: judge(page, name, self._starts) for name, page in self.pages.items()}
 
 
 def judge(page: Page, name: str, starts: Mapping[str, Position]) -> Ledger:
@@ -134,6 +217,22 @@ def wait(page: Page, feed: Feed, number: int) -> None:
         page.wait_for_timeout(20)
 
 
+def wait_until_done(clock: Page, pages: list[Page], last: int) -> None:
+    """Wait until each has the last number of each channel, and has come back once at least."""
+    deadline_s = time.monotonic() + (300 if IS_LONG else 60)
+    while not all(page.evaluate(DONE, last) for page in pages):
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"not in time: {[page.evaluate(STATE) for page in pages]}")
+        clock.wait_for_timeout(50)
+
+
+def tell(figures: dict[str, object], record: Callable[[str, object], None]) -> None:
+    """Hand on what was measured, for the record and for whoever reads the output."""
+    for name, value in figures.items():
+        record(name, value)
+    print(figures)  # noqa: T201
+
+
 def run(
     browser: Browser,
     background: Background,
@@ -141,11 +240,15 @@ def run(
     seed: int,
     record: Callable[[str, object], None],
     *,
+    way: Way,
     count: int,
     restarts: int,
     **settings: Any,
 ) -> dict[str, Ledger]:
-    """Publish through two bad networks to two pages, of which one sleeps past the replay window."""
+    """Publish through two bad networks to pages behind each, of which one sleeps past the replay window.
+
+    Returns what was given to the pages that were there at the end, by their names.
+    """
     started_s, do = time.monotonic(), background.do
     with ExitStack() as stack:
         hubs = [HubProcess(folder, environ=ROOT, **(UNLIMITED | settings))]
@@ -158,36 +261,43 @@ def run(
         feed = Feed(lambda: proxies["feed"].url, pause_s=0.004 if IS_LONG else 0.006)
         stack.callback(lambda: do(feed.aclose()))
         starts = {channel: do(feed.publish(channel, 1)) for channel in CHANNELS}
-        pages = {name: open_reader(stack, browser, proxies[name].url, starts) for name in ("awake", "asleep")}
+        readers = {
+            name: Readers(
+                name, stack.enter_context(browser.new_context(bypass_csp=True)), proxies[name].url, way, starts
+            )
+            for name in ("awake", "asleep")
+        }
         for proxy in proxies.values():
-            proxy.down, proxy.up = (FEED, FEED) if proxy is proxies["feed"] else (DOWN, UP)
+            proxy.down, proxy.up = (FEED, FEED) if proxy is proxies["feed"] else (way.down, UP)
 
+        clock = stack.enter_context(browser.new_page())  # while it waits, the others go on
         last = count // len(CHANNELS)
         feeding = [background.start(feed.run(channel, 2, last)) for channel in CHANNELS]
         marks = [last * (turn + 1) // (restarts + 2) for turn in range(restarts + 1)]
-        wait(pages["awake"], feed, marks[0])
+        wait(clock, feed, marks[0])
         proxies["asleep"].block()
-        pages["awake"].wait_for_timeout(SLEEP_S * 1_000)
+        until_s = time.monotonic() + SLEEP_S
+        if way.pages > 1:
+            for group in readers.values():
+                group.close_leader()
+            readers["awake"].open()
+        clock.wait_for_timeout(max(0, until_s - time.monotonic()) * 1_000)
         proxies["asleep"].unblock()
+        do(proxies["awake"].cut())
         for turn, mark in enumerate(marks[1:]):
-            wait(pages["awake"], feed, mark)
+            wait(clock, feed, mark)
             (hubs[-1].kill if turn % 2 else hubs[-1].stop)()
             hubs.append(HubProcess(folder, environ=ROOT, **(UNLIMITED | settings)))
             for proxy in proxies.values():
                 proxy.target = int(hubs[-1].url.rsplit(":", 1)[1])
         for each in feeding:
             each.result(300)  # type: ignore[call-arg]
-        for page in pages.values():
-            page.wait_for_function(
-                "last => Object.values(window.last).every((number) => number >= last)",
-                arg=last,
-                timeout=300_000 if IS_LONG else 60_000,
-            )
-        pages["awake"].wait_for_timeout(200)  # what came twice would come now
-        ledgers = {name: judge(page, name, starts) for name, page in pages.items()}
-        stats = [page.evaluate("window.push.stats") for page in pages.values()]
-        for proxy in proxies.values():
-            proxy.down = proxy.up = CALM
+        pages = [page for group in readers.values() for page in group.pages.values()]
+        wait_until_done(clock, pages, last)
+        clock.wait_for_timeout(200)  # what came twice would come now
+        closed = [ledger for group in readers.values() for ledger in group.closed]
+        ledgers = {name: ledger for group in readers.values() for name, ledger in group.judge_open().items()}
+        stats = [page.evaluate(SEEN) for page in pages]
         injected = sum((proxy.injected for proxy in proxies.values()), Counter[str]())
         figures = {
             "publications": sum(feed.sent.values()),
@@ -195,18 +305,18 @@ def run(
             "reconnects": [each["reconnects"] for each in stats],
             "rotations": [each["rotations"] for each in stats],
             "refused": [{name: count for name, count in each["refused"].items() if count} for each in stats],
-            "ledgers": list(map(repr, ledgers.values())),
+            "ledgers": list(map(repr, (*closed, *ledgers.values()))),
             "seconds": round(time.monotonic() - started_s, 1),
         }
-        for name, value in figures.items():
-            record(name, value)
-        print(figures)  # noqa: T201
+        tell(figures, record)
+        for proxy in proxies.values():
+            proxy.down = proxy.up = CALM
         assert feed.faults == []
-        assert all(each["reconnects"] > 0 for each in stats), "no cut was ever drawn"
+        assert all(each["reconnects"] > 0 for each in stats), "nobody had to come back"
         if count >= ENOUGH:
             assert set(injected) == set(KINDS), "a kind of fault was never drawn"
         assert sum(each["rotations"] for each in stats) > 0
-    for ledger in ledgers.values():
+    for ledger in (*closed, *ledgers.values()):
         assert ledger.faults == []
     return ledgers
 
@@ -216,13 +326,15 @@ def test_every_number_arrives_once_and_in_order_in_chromium(
     background: Background,
     tmp_path: Path,
     seed: int,
+    way: Way,
     record_property: Callable[[str, object], None],
 ) -> None:
     """A history that holds everything, and two restarts, one a kill: nothing is missing, nothing comes twice."""
-    whole = {"history_size": COUNT, "buffer_frames": COUNT, "engine": f"sqlite:///{tmp_path}/history.db"}
-    ledgers = run(browser, background, tmp_path, seed, record_property, count=COUNT, restarts=2, **whole)
+    count = way.some(COUNT)
+    whole = {"history_size": count, "buffer_frames": count, "engine": f"sqlite:///{tmp_path}/history.db"}
+    ledgers = run(browser, background, tmp_path, seed, record_property, way=way, count=count, restarts=2, **whole)
     for ledger in ledgers.values():
-        assert (ledger.delivered, ledger.missed) == (COUNT - len(CHANNELS), 0), ledger
+        assert (ledger.delivered, ledger.missed) == (count - len(CHANNELS), 0), ledger
 
 
 def test_what_the_history_no_longer_holds_is_told_in_chromium(
@@ -230,10 +342,13 @@ def test_what_the_history_no_longer_holds_is_told_in_chromium(
     background: Background,
     tmp_path: Path,
     seed: int,
+    way: Way,
     record_property: Callable[[str, object], None],
 ) -> None:
     """A history of 20: the page that slept was told of gaps, and they cover all that it did not get."""
-    ledgers = run(browser, background, tmp_path, seed, record_property, count=FEWER, restarts=0, history_size=20)
+    ledgers = run(
+        browser, background, tmp_path, seed, record_property, way=way, count=FEWER, restarts=0, history_size=20
+    )
     for ledger in ledgers.values():
         assert ledger.delivered + ledger.missed == FEWER - len(CHANNELS), ledger
-    assert ledgers["asleep"].missed > 0
+    assert all(ledger.missed > 0 for name, ledger in ledgers.items() if name.startswith("asleep")), ledgers

@@ -87,6 +87,11 @@ class FaultProxy:
         """Let through what was held back, late as it is."""
         self._open.set()
 
+    async def cut(self) -> None:
+        """End all connections there are, by RST. New ones are served as ever."""
+        for task in self._tasks:
+            task.cancel()
+
     async def start(self) -> Self:
         """Listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
