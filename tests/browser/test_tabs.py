@@ -140,7 +140,7 @@ def test_a_leader_that_goes_while_another_tab_connects_costs_it_nothing(tabs: Ta
 
 
 def test_a_refused_channel_holds_nobody_up(browser: Browser, mode: str) -> None:
-    """connectShared resolves, and the refusal is told."""
+    """connectShared resolves, and the refusal is told to who adds a handler then; the other channel flows."""
     with (
         origin(authorize=lambda _session, _action, channel: channel != "secret") as place,
         browser.new_context() as context,
@@ -150,6 +150,10 @@ def test_a_refused_channel_holds_nobody_up(browser: Browser, mode: str) -> None:
             page = tabs.open({"a": None, "secret": None})
             place.publish("a", 1)
             page.wait_for_function("() => window.got.length === 1")
+            assert page.evaluate("[window.got, window.other, window.gaps]") == [[1], [], []]
+            page.wait_for_function("() => window.errors.length > 0")
+            assert page.evaluate("[window.errors, window.push.status.state]") == [["JB_CHANNEL_ENDED"], "live"]
+        assert place.channels == {"a"}
 
 
 def test_five_tabs_share_one_stream(tabs: Tabs, place: Origin, mode: str) -> None:
