@@ -29,6 +29,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/settings/test_values.py", "tests/settings/test_numbers.py", "tests/settings/test_forms.py",
         "tests/settings/test_history_rules.py",
     ),
+    "settings/weak.py": ("tests/settings/test_weak.py",),
     "stores/window.py": ("tests/stores/test_window.py",),
 }  # fmt: skip
 """What judges a module beside the protocol's: nothing but its own tests, and each must stand by them alone."""
