@@ -22,7 +22,10 @@ _DRAWN_BY_LOT: Final = "not hundred_thousand"
 
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "hub/limits.py": ("tests/hub/test_limits.py",),
-    "hub/upstream.py": ("tests/hub/test_upstream_order.py", "tests/hub/test_upstream.py"),
+    "hub/upstream.py": (
+        "tests/hub/test_upstream_wire.py", "tests/hub/test_upstream_confirm.py", "tests/hub/test_upstream_order.py",
+        "tests/hub/test_upstream.py",
+    ),
     "server/limits.py": ("tests/server/test_limits.py",),
     "settings/secrets.py": ("tests/settings/test_root_keys.py", "tests/settings/test_publisher_keys.py"),
     "settings/values.py": (
