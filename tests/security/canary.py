@@ -14,10 +14,14 @@ from jitterbug.protocol.signing import FrameSigner
 from tests.protocol.outside import b64
 from tests.security.dev_hub import DevHub
 from tests.security.needles import Needles
+from tests.server.receiver import Receiver
+from tests.server.serving import until
+from tests.server.sockets import OpenSocket
 from tests.server.visitor import JSON, Visitor
 from tests.server.wire import OpenStream, exchange
 
 ROOT_KID = "canary-root-2026"
+PUBLISHER_KID = "canary-publisher"
 LIMITS = [
     "RATE_CAPACITY=40",
     "RATE_REFILL_PER_S=0.1",
@@ -55,23 +59,37 @@ class Canary:
         secrets: What must not be found, by name.
         answers: What requests got, as bytes, by what was asked.
         statuses: The last status of each.
+        sockets: WebSockets, and ``sent``: the frames that went up on them.
+        words: What each of these frames was answered with, or the code its socket was closed with.
+        receiver: Where alerts go.
+        while_running: What the hub had written before it was told to stop.
     """
 
-    def __init__(self, folder: Path, *, logs_everything: bool, production: bool) -> None:
+    def __init__(
+        self, folder: Path, *, logs_everything: bool, production: bool, engine: str, receiver: Receiver
+    ) -> None:
         self.secrets = {
             "root": b"canary\x00\xff" + os.urandom(24),
             "previous": os.urandom(24) + b"\xfe\x01yranac",
             "publisher": b"canary\x00\xfe" + os.urandom(24),
             "tokens": f"canary-{os.urandom(24).hex()}".encode(),
+            "webhook": b"canary\x00\xfd" + os.urandom(24),
+            "webhook address": f"canary-{os.urandom(12).hex()}".encode(),
         }
-        self.production = production
+        self.production, self.engine = production, engine
+        self.receiver = receiver
         self.hub = DevHub(
             folder, LIMITS, self._environ(), logs_everything=logs_everything, production=production
         )  # fmt: skip
         self.root = FrameSigner(ROOT_KID, self.secrets["root"])
+        self.publisher = FrameSigner(PUBLISHER_KID, self.secrets["publisher"])
         self.answers: list[tuple[str, bytes]] = []
         self.statuses: dict[str, int] = {}
         self.streams: list[OpenStream] = []
+        self.sockets: list[OpenSocket] = []
+        self.sent: list[bytes] = []
+        self.words: dict[str, str | int | None] = {}
+        self.while_running: dict[str, bytes] = {}
         self.visitors = [self._visitor("ada"), self._visitor("bob")]
 
     def _environ(self) -> dict[str, str]:
@@ -79,7 +97,10 @@ class Canary:
             "HMAC_KEY_ID": ROOT_KID,
             "HMAC_SECRET": b64(self.secrets["root"]),
             "HMAC_PREVIOUS_KEYS": f"canary-root-2025:{b64(self.secrets['previous'])}",
-            "JITTERBUG_PUBLISHER_KEYS": f"canary-publisher:{b64(self.secrets['publisher'])}:news/*",
+            "JITTERBUG_PUBLISHER_KEYS": f"{PUBLISHER_KID}:{b64(self.secrets['publisher'])}:news/*",
+            "JITTERBUG_ALERT_WEBHOOK_URL": f"{self.receiver.url}?to={self.secrets['webhook address'].decode()}",
+            "JITTERBUG_ALERT_WEBHOOK_SECRET": f"whsec_{b64(self.secrets['webhook'])}",
+            "JITTERBUG_ENGINE": self.engine,
         }
         if self.production:
             environ |= {
@@ -132,6 +153,35 @@ class Canary:
         payload = {"t": "publish", "id": os.urandom(8).hex(), "ch": channel, "data": data}
         self.ask(name, "/publish", (signer or self.root).sign(payload, self.hub.push.clock.now_ms()))
 
+    def open_socket(self, *channels: str) -> OpenSocket:
+        """Open a WebSocket of the first visitor."""
+        self.sockets.append(self.visitors[0].socket(*channels))
+        assert self.sockets[-1].shake().status == 101
+        return self.sockets[-1]
+
+    def say(self, name: str, socket: OpenSocket, frame: bytes) -> None:
+        """Send a frame up a WebSocket and keep what it is answered with."""
+        index = len(socket.answers())
+        self.sent.append(frame)
+        socket.send(frame)
+        answer = socket.answer(index)
+        self.words[name] = answer.get("code", answer["t"])
+
+    def break_off(self, name: str, op: int, data: bytes) -> None:
+        """Send up a WebSocket of its own what ends it."""
+        socket = self.open_socket()
+        self.sent.append(data)
+        socket.put(op, data)
+        self.words[name] = socket.wait_for_close()
+
+    def stop(self) -> int:
+        """Wait for the alerts, look at what is written while the hub runs, end it. Returns its exit status."""
+        until(lambda: len(self.receiver.deliveries) > 1)
+        self.while_running = self.hub.written()
+        for visitor in self.visitors:
+            visitor.close()
+        return self.hub.stop()
+
     def search(self, needles: Needles) -> list[str]:
         """Where something is found, and what."""
         found = [f"{name}: {found}" for name, data in self.everything() for found in needles.found_in(data)]
@@ -145,7 +195,17 @@ class Canary:
                 yield str(answer.request.url), without_what_was_asked_for(answer)
         for number, stream in enumerate(self.streams):
             yield f"stream {number}", stream.raw
-        yield from self.hub.written().items()
+        for number, socket in enumerate(self.sockets):
+            yield f"socket {number}", socket.received
+        for frame in self.sent:
+            yield "sent up a socket", frame
+        for delivery in self.receiver.deliveries:
+            yield "alert", repr(delivery.headers).encode() + delivery.body
+        written = self.hub.written()
+        yield from written.items()
+        for name, data in self.while_running.items():
+            if not written.get(name, b"").startswith(data):
+                yield f"{name}, while it ran", data
 
     def _visitor(self, subject: str) -> Visitor:
         if self.production:

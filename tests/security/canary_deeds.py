@@ -6,8 +6,9 @@ from typing import Any
 
 from jitterbug.protocol.codes import Down
 from jitterbug.protocol.signing import FrameSigner
-from tests.security.canary import ROOT_KID, Canary
+from tests.security.canary import PUBLISHER_KID, ROOT_KID, Canary
 from tests.server.serving import until
+from tests.server.sockets import Op
 from tests.server.wire import request
 
 MARK = "payload-canary-51c7"
@@ -21,9 +22,17 @@ STATUSES = {
     "another's connection": 401, "bad channel": 401, "publish with a session's key": 401, "publish forged": 401,
     "publish by a browser": 403, "publish nowhere": 400, "publish too much": 413, "too many keys": 429,
     "too many frames": 429, "other host": 403, "trace": 405, "logged out": 401,
-    "token of eve": 401, "token of mallory": 401,
+    "token of eve": 401, "token of mallory": 401, "publisher elsewhere": 401, "publisher forged": 401,
 }  # fmt: skip
 """Every kind of refusal, and how it must end: so that it is certain that each took place."""
+SOCKET_WORDS: dict[str, str | int] = {
+    "ping": "ack", "sub": "ack", "pub": "ack", "unsub": "ack", "report": "ack", "confirm": "ack",
+    "replay": "unauthorized", "forged": "unauthorized", "unknown key": "unauthorized", "another's key": "unauthorized",
+    "root key": "unauthorized", "stale": "unauthorized", "another's connection": "unauthorized",
+    "unknown type": "invalid request", "reflected": "invalid request", "bad channel": "unauthorized",
+    "too often": "rate limited", "not JSON": 1007, "binary": 1003, "too large": 1009, "no UTF-8": 1007,
+}  # fmt: skip
+"""The same on a WebSocket: the answer to each frame, or the code with which it ends the connection."""
 
 
 def live(canary: Canary) -> None:
@@ -44,6 +53,7 @@ def live(canary: Canary) -> None:
     canary.note("frame confirm", visitor.send({"t": "confirm", "conn": conn}, kid=second))
     visitor.kid = second
     canary.publish("publish", "room", [MARK])
+    canary.publish("publish by a publisher", "news/today", MARK, canary.publisher)
     assert stream.control(Down.REKEY)["kid"] == second
     for each in (stream, native):
         each.wait_for(lambda each=each: [item.data for item in each.publications("room")] == [MARK, [MARK]])  # type: ignore[misc]
@@ -52,6 +62,44 @@ def live(canary: Canary) -> None:
         canary.get(url)
     for url in (canary.hub.admin_url + path for path in ("/metrics", "/health/live", "/health/ready", "/nothing")):
         canary.get(url)
+
+
+def talk(canary: Canary) -> None:
+    """A WebSocket, both ways: every type of frame, what is refused and answered, and what ends the connection."""
+    visitor, other = canary.visitors
+    socket = canary.open_socket("room")
+    ping: dict[str, Any] = {"t": "ping", "id": "1", "conn": socket.conn}
+    good = json.loads(visitor.sign(ping))
+    frames: list[dict[str, Any]] = [
+        {"t": "ping"}, {"t": "sub", "ch": "more"}, {"t": "pub", "ch": "room", "data": MARK},
+        {"t": "unsub", "ch": "more"}, {"t": "report", "kind": "signature"}, {"t": "confirm"},
+    ]  # fmt: skip
+    for frame in frames:
+        canary.say(frame["t"], socket, visitor.sign({**ping, **frame}))
+    once = visitor.sign(ping)
+    canary.say("once", socket, once)
+    # Signed when they are sent: none may have grown stale before.
+    refused: dict[str, Callable[[], bytes]] = {
+        "replay": lambda: once,
+        "forged": lambda: json.dumps({**good, "payload": {**ping, "id": "2"}}).encode(),
+        "unknown key": lambda: json.dumps({**good, "kid": "A" * 52}).encode(),
+        "another's key": lambda: other.sign(ping),
+        "root key": lambda: canary.root.sign(ping, canary.hub.push.clock.now_ms()),
+        "stale": lambda: visitor.sign(ping, off_ms=-60_000),
+        "another's connection": lambda: visitor.sign({**ping, "conn": canary.streams[1].conn}),
+        "unknown type": lambda: visitor.sign({**ping, "t": "dance"}),
+        "reflected": lambda: visitor.sign({**ping, "t": "hello", "seq": 1}),
+        "bad channel": lambda: visitor.sign({**ping, "t": "pub", "ch": "a b", "data": 1}),
+    }
+    for name, sign in refused.items():
+        canary.say(name, socket, sign())
+    flooded = canary.open_socket()
+    for number in range(45):
+        canary.say("too often", flooded, visitor.sign({"t": "ping", "id": str(number), "conn": flooded.conn}))
+    canary.break_off("not JSON", Op.TEXT, b"{")
+    canary.break_off("binary", Op.BINARY, visitor.sign(ping))
+    canary.break_off("too large", Op.TEXT, visitor.sign({**ping, "pad": "x" * 1_200}))
+    canary.break_off("no UTF-8", Op.TEXT, b"\xff\xfe")
 
 
 def refuse(canary: Canary) -> None:
@@ -112,6 +160,8 @@ def refuse_strangers(canary: Canary) -> None:
         canary.ask(f"token of {subject}", "/session", headers={"Authorization": f"Bearer {forged}"})
     canary.ask("publish by a browser", "/publish", b"{}", FOREIGN)
     canary.publish("publish forged", "room", 1, FrameSigner(ROOT_KID, bytes(32)))
+    canary.publish("publisher elsewhere", "room", 1, canary.publisher)
+    canary.publish("publisher forged", "news/today", 1, FrameSigner(PUBLISHER_KID, bytes(32)))
     canary.publish("publish nowhere", "a b", 1)
     canary.publish("publish too much", "room", "x" * 740)
     canary.raw("other host", request("GET", "/api/jitterbug/health", {"Host": "rebound.example"}))

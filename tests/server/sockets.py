@@ -64,6 +64,7 @@ class OpenSocket(Arrivals):
     Attributes:
         head: Of the answer to the handshake.
         body: Of a refusal.
+        received: Everything, as it came.
         pieces: All frames of RFC 6455 that came; text ones are verified as signed frames, too.
         close_code: What the close frame said; None = none came, or it had none.
         close_reason: Its text.
@@ -86,7 +87,7 @@ class OpenSocket(Arrivals):
         self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(handshake)
         self.head: Head | None = None
-        self.body = b""
+        self.received = self.body = b""
         self.pieces: list[Piece] = []
         self.close_code: int | None = None
         self.close_reason = b""
@@ -103,6 +104,7 @@ class OpenSocket(Arrivals):
         if not data:
             self.is_closed = True
             return
+        self.received += data
         self._unread += data
         if self.head is None:
             head, end, rest = self._unread.partition(b"\r\n\r\n")
