@@ -39,6 +39,7 @@ def _spellings(part: bytes) -> list[tuple[str, bytes]]:
     return [
         ("raw", part),
         ("hex", part.hex().encode()),
+        ("hex, with colons", part.hex(":").encode()),
         ("hex, upper case", part.hex().upper().encode()),
         ("base64", text),
         ("base64url", base64.urlsafe_b64encode(part)),
