@@ -143,6 +143,8 @@ class Way:
         return count if IS_LONG else int(count * self.share)
 
 
+HERE: dict[str, Any] = {"permissions": ["local-network-access"]}
+"""A page that no server sent is one from elsewhere to Chromium, and would wait to be asked before it may talk to us."""
 WAYS = {
     "stream": Way(),
     "websocket": Way(options={"transport": "websocket"}, down=SOCKET_DOWN, share=0.5),
@@ -261,7 +263,7 @@ def run(
         stack.callback(lambda: do(feed.aclose()))
         starts = {channel: do(feed.publish(channel, 1)) for channel in CHANNELS}
         readers = {
-            name: Readers(name, stack.enter_context(browser.new_context()), proxies[name].url, way, starts)
+            name: Readers(name, stack.enter_context(browser.new_context(**HERE)), proxies[name].url, way, starts)
             for name in ("awake", "asleep")
         }
         for proxy in proxies.values():

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.conftest import ARGUMENTS, chromium_path
+from tests.browser.kept_page import go_back
 from tests.browser.origin import BASE, Origin, origin, wait_for_count
 from tests.browser.raw_tab import RawTab
 from tests.server.serving import until
@@ -74,7 +75,7 @@ def test_a_page_goes_to_the_back_forward_cache_and_misses_nothing_when_it_comes_
             page.goto(f"{place.url}/elsewhere?{turn}", wait_until="commit")
             until(lambda: place.streams == 0)
             place.publish(CHANNEL, *range(10 * (turn + 1), 10 * (turn + 2)))
-            page.go_back(wait_until="commit", timeout=10_000)
+            go_back(page)
             expect_all(page, place)
         assert page.evaluate("window.restored") == [True] * 3, "the page was loaded anew, not restored"
         assert page.evaluate("window.codes") == ["JB_PAUSED", "live"] * 3

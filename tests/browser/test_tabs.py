@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from tests.browser.conftest import ARGUMENTS, chromium_path
+from tests.browser.kept_page import go_back
 from tests.browser.origin import BASE, Origin, origin, wait_for_count
 from tests.browser.raw_tab import RawTab
 from tests.server.serving import until
@@ -254,7 +255,7 @@ def test_a_tab_comes_back_from_the_back_forward_cache(browser: Browser, place: O
             away.goto(f"{place.url}/elsewhere?{turn}", wait_until="commit")
             place.publish(CHANNEL, *range(20 * turn + 10, 20 * turn + 20))
             tabs.expect_all(tabs.pages[1:])
-            away.go_back(wait_until="commit", timeout=10_000)
+            go_back(away)
             tabs.expect_all()
             assert away.evaluate("window.restored") is True
         assert place.streams == 1
