@@ -24,6 +24,7 @@ from bench.load import Load
 from bench.peers import PEERS
 from bench.peers.base import Peer, Tls
 from bench.processes import pin_client
+from bench.report import PROFILE
 from bench.results import OURS
 from bench.scenarios import storm
 
@@ -122,7 +123,7 @@ def table(what: str, taken: Mapping[str, Profile]) -> str:
 
 
 def main() -> int:
-    """Print three tables."""
+    """Print three tables, and keep them for the page."""
     parser = argparse.ArgumentParser(prog="python -m bench.profiling", description=__doc__)
     parser.add_argument("--subscribers", type=int, default=1_000, help="that read (default: %(default)s)")
     parser.add_argument("--returns", type=int, default=5_000, help="that come back (default: %(default)s)")
@@ -134,11 +135,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         tls = make_certificate(Path(folder))
         many = f"{options.subscribers:,} subscribers"
-        print(table(f"µs a delivery, {many}", {name: of_delivery(name, options.subscribers) for name in SERVERS}))
+        plain = {name: of_delivery(name, options.subscribers) for name in SERVERS}
         secured = {name: of_delivery(name, options.subscribers, tls=tls) for name in SERVERS}
-        print(table(f"µs a delivery, {many}, TLS", secured))
     returned = {name: of_return(name, options.returns) for name in SERVERS if name != "floor"}
-    print(table(f"µs a return, {options.returns:,} at once", returned))
+    tables = (
+        table(f"µs a delivery, {many}", plain),
+        table(f"µs a delivery, {many}, TLS", secured),
+        table(f"µs a return, {options.returns:,} at once", returned),
+    )
+    PROFILE.write_text("\n\n".join(tables) + "\n")
+    print(PROFILE.read_text(), end="")
     return 0
 
 

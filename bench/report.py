@@ -16,6 +16,8 @@ ROUNDS: Final = 5
 _CUT_AT: Final = 5
 """Times the middle one."""
 _TEMPLATE: Final = Path(__file__).resolve().parent / "performance.md.in"
+PROFILE: Final = Path(__file__).resolve().parent / "profile.md"
+"""Tables of `make bench-profile`, kept for the page."""
 
 
 def rows(results: Results) -> list[rich.table.Table]:
@@ -49,6 +51,7 @@ def markdown(results: Results) -> str:
     caution = f"**{rounds}, fewer than {ROUNDS}: a look, no evidence.**" if results.rounds() < ROUNDS else ""
     page = _TEMPLATE.read_text().format(
         **filled,
+        profile=PROFILE.read_text().strip() if PROFILE.exists() else "",
         caution=caution,
         rounds=rounds,
         machine=machine,
