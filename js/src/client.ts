@@ -2,7 +2,7 @@
 import { isObject } from "./canonical.ts";
 import { type Runtime, systemRuntime } from "./clock.ts";
 import { Counters } from "./counters.ts";
-import { Emitter } from "./emitter.ts";
+import { Emitter, UNMISSED } from "./emitter.ts";
 import { JitterbugError } from "./errors.ts";
 import { Handlers } from "./handlers.ts";
 import { unreadable } from "./http.ts";
@@ -61,7 +61,10 @@ export interface Opening {
 
 class Client implements Push {
   readonly #counters = new Counters();
-  readonly #emitter: Emitter<PushEvents> = new Emitter((fault, name) => this.#fault(fault, name === "error"));
+  readonly #emitter: Emitter<PushEvents> = new Emitter(
+    (fault, name) => this.#fault(fault, name === "error"),
+    UNMISSED,
+  );
   readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
   readonly #presence = new Presence((info) => this.#emitter.emit("presence", info));
   readonly #link: Link;

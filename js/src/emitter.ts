@@ -1,13 +1,26 @@
 /** Listeners by name. One listener's fault neither reaches the others nor the one who emits. */
 
+/** What an application may not miss, though it can listen only once `connect` has resolved. */
+export const UNMISSED = ["gap", "error"] as const;
+
+/** Of each name; when there are more, the oldest go. A connection has at most a hundred channels to tell of. */
+const MOST_KEPT = 100;
+
 /** Typed set of listeners; `Events` maps each name to the value its listeners get. */
 export class Emitter<Events> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
   readonly #onFault: (fault: unknown, name: keyof Events) => void;
 
-  /** `onFault` is given whatever a listener throws, and the name it listened to. */
-  constructor(onFault: (fault: unknown, name: keyof Events) => void) {
+  /** What was told while nobody had listened yet, by name. */
+  readonly #kept: Map<keyof Events, unknown[]>;
+
+  /**
+   * `onFault` is given whatever a listener throws, and the name it listened to. What is told of the names in `kept` before
+   * anybody listens is told to the first who does.
+   */
+  constructor(onFault: (fault: unknown, name: keyof Events) => void, kept: readonly (keyof Events)[] = []) {
     this.#onFault = onFault;
+    this.#kept = new Map(kept.map((name) => [name, []]));
   }
 
   /**
@@ -23,7 +36,9 @@ export class Emitter<Events> {
     const own = (value: Events[Name]) => listener(value);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(own));
-    for (const value of already) this.#call(name, own, value);
+    const kept = (this.#kept.get(name) ?? []) as Events[Name][];
+    this.#kept.delete(name);
+    for (const value of [...already, ...kept]) this.#call(name, own, value);
     return () => void listeners.delete(own);
   }
 
@@ -34,6 +49,8 @@ export class Emitter<Events> {
 
   /** Calls the listeners that stand now, in the order in which they were added. */
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined && kept.push(value) > MOST_KEPT) kept.shift();
     for (const listener of [...(this.#listeners.get(name) ?? [])]) this.#call(name, listener, value);
   }
 

@@ -677,6 +677,26 @@ describe("a stream that ends", () => {
   });
 });
 
+describe("what happened before connect resolved", () => {
+  it("is told to whoever listens first: a loss, so that no hole is silent", async () => {
+    const push = await connected({ channels: { a: ["an-epoch", 7] } });
+    await runtime.until(() => push.stats.gaps === 1, "the loss is told");
+    const gaps: GapInfo[] = [];
+    push.on("gap", (gap) => gaps.push(gap));
+    expect(gaps).toMatchObject([{ channel: "a", reason: "epoch" }]);
+    push.on("gap", (gap) => gaps.push(gap));
+    expect(gaps).toHaveLength(1);
+  });
+
+  it("and a channel that was refused", async () => {
+    hub.refuses.add("secret");
+    const push = await connected({ channels: { secret: null } });
+    const errors: unknown[] = [];
+    push.on("error", ({ code, channel }) => errors.push([code, channel]));
+    expect(errors).toEqual([["JB_CHANNEL_ENDED", "secret"]]);
+  });
+});
+
 describe("rotation (R2, R50)", () => {
   it("renews at 80 % of the life, confirms, and loses nothing over several keys", async () => {
     hub.keyLifeMs = 5_000;

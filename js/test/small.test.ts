@@ -78,6 +78,22 @@ describe("Emitter", () => {
     expect(emitter.has("a")).toBe(false);
   });
 
+  it("keeps what must not be missed for whoever listens first, a hundred at most, and nothing after that", () => {
+    const seen: unknown[] = [];
+    const emitter = new Emitter<{ a: number; b: number }>(() => undefined, ["a"]);
+    for (let number = 0; number < 103; number += 1) emitter.emit("a", number);
+    emitter.emit("b", 1);
+    emitter.on("b", (value) => seen.push(value));
+    expect(seen).toEqual([]);
+    const off = emitter.on("a", (value) => seen.push(value), [-1]);
+    expect(seen).toEqual([-1, ...Array.from({ length: 100 }, (_, index) => index + 3)]);
+    emitter.on("a", () => seen.push("second"));
+    expect(seen).toHaveLength(101);
+    off();
+    emitter.emit("a", 200);
+    expect(seen.slice(101)).toEqual(["second"]);
+  });
+
   it("tells a new listener alone what stands already, at once and before anything else", () => {
     const faults: unknown[] = [];
     const seen: string[] = [];

@@ -1,7 +1,7 @@
 /** What an application has of the shared client: in each tab the same as `connect` gives, fed by the leader. */
 import type { Runtime } from "../clock.ts";
 import { REMEDIES } from "../codes.ts";
-import { Emitter } from "../emitter.ts";
+import { Emitter, UNMISSED } from "../emitter.ts";
 import { JitterbugError } from "../errors.ts";
 import { Handlers } from "../handlers.ts";
 import { networkError } from "../http.ts";
@@ -46,8 +46,9 @@ const NOTHING_KNOWN: State = { status: { state: "connecting" }, key: null, limit
 export class Member implements SharedPush {
   readonly #options: MemberOptions;
   readonly #lifetime = new AbortController();
-  readonly #emitter: Emitter<SharedEvents> = new Emitter((fault, name) =>
-    this.#fault(fault, name === "error"),
+  readonly #emitter: Emitter<SharedEvents> = new Emitter(
+    (fault, name) => this.#fault(fault, name === "error"),
+    UNMISSED,
   );
   readonly #handlers = new Handlers((fault) => this.#fault(fault, false));
   readonly #presence = new Presence((info) => this.#emitter.emit("presence", info));

@@ -222,6 +222,9 @@ export class TestHub {
   }
 
   #subscribe(wire: Wire, channel: string, since: Position | null): void {
+    if (this.refuses.has(channel)) {
+      return this.send(wire, { t: "unsubscribed", ch: channel, reason: "unauthorized" });
+    }
     wire.channels.add(channel);
     const log = this.history.get(channel) ?? [];
     const pos: Position = [this.epoch, log.length];
