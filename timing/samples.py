@@ -4,6 +4,7 @@ import gc
 import secrets
 from array import array
 from collections.abc import Callable
+from hashlib import sha256
 from random import Random
 from time import perf_counter_ns
 from typing import Final
@@ -39,6 +40,7 @@ def measure(comparison: Comparison, samples: int, advance: Callable[[int], None]
 
 def measure_batch(comparison: Comparison, order: Random, times: Times) -> None:
     """Time one batch; garbage collection waits until it is over."""
+    scattered = _scattered(order)
     call, pairs = comparison.batch(PAIRS)
     inputs = [(which, pair[which]) for pair in pairs for which in (0, 1)]
     order.shuffle(inputs)
@@ -51,6 +53,20 @@ def measure_batch(comparison: Comparison, order: Random, times: Times) -> None:
         _time(call, work)
     finally:
         gc.enable()
+    del scattered
+
+
+def _scattered(order: Random) -> list[object]:
+    """Memory with holes at random places, for what a batch makes to fall into.
+
+    Else the keys of each class would lie at the same few addresses in every batch, one of them always luckier with
+    the caches, and the test would find the luck.
+    """
+    kinds: tuple[Callable[[], object], ...] = (sha256, object, dict, lambda: bytearray(order.randrange(1_024)))
+    made = [order.choice(kinds)() for _ in range(order.randrange(1_000, 3_000))]
+    order.shuffle(made)
+    del made[: len(made) // 2]
+    return made
 
 
 def _time(call: Call, work: list[tuple[Callable[[int], None], bytes]]) -> None:

@@ -200,10 +200,10 @@ def test_a_kid_of_another_root_is_unknown_and_its_key_is_nobodys(monkeypatch: py
     monkeypatch.setattr(RootKey, "open", recording)
 
     for session_id, kid in [(SESSION, foreign), (OTHER_SESSION, known.kid)]:
-        key, is_known = ours.open_or_decoy(session_id, kid)
-        assert not is_known
+        key, is_decoy = ours.open_or_decoy(session_id, kid)
+        assert is_decoy
         assert key.secret != original(ours.current, session_id, kid).secret
-    assert ours.open_or_decoy(SESSION, known.kid) == (known, True)
+    assert ours.open_or_decoy(SESSION, known.kid) == (known, False)
     assert opened == ["decoy", "root-0"] * 3
 
 

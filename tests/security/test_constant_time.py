@@ -12,7 +12,7 @@ from jitterbug.hub.sessions import Session
 from jitterbug.protocol import FrameVerifier, verifying
 from jitterbug.protocol.keys import RootKey, RootKeys, SessionKeys
 from jitterbug.protocol.signing import TAG_BYTES, FrameSigner, MacKey
-from jitterbug.protocol.verifying import Refused, StaticKeys, place_of
+from jitterbug.protocol.verifying import Refused, StaticKeys, VerifyKey, decoy, either, one_of
 from jitterbug.testing import ManualClock
 from tests.hub.house import House
 from tests.looped import in_loop
@@ -128,11 +128,16 @@ def test_a_decoy_verifies_nothing_even_for_whoever_knows_it() -> None:
         assert verdict.reason == "key"
 
 
-def test_a_look_up_finds_the_place_of_a_kid_and_nothing_else() -> None:
+def test_either_is_the_one_or_the_other() -> None:
+    assert [either("no", "yes", flag) for flag in (False, True)] == ["no", "yes"]
+
+
+def test_a_look_up_finds_the_key_of_a_kid_and_nothing_else() -> None:
     kids = ["aaaa", "bbbb", "cccc-longer"]
-    encoded = [kid.encode() for kid in kids]
-    others = ("bbb", "bbbbb", "none", "bbb\u00e9", "\ud800", "")
-    assert [place_of(kid, encoded) for kid in (*kids, *others)] == [1, 2, 3, 0, 0, 0, 0, 0, 0]
+    made = [VerifyKey(MacKey(os.urandom(32))) for _ in kids]
+    known, other = [(kid.encode(), key) for kid, key in zip(kids, made, strict=True)], decoy()
+    strangers = ("bbb", "bbbbb", "none", "bbb\u00e9", "\ud800", "")
+    assert [one_of(known, kid, other) for kid in (*kids, *strangers)] == [*made, *[other] * 6]
     keys = StaticKeys({kid: os.urandom(32) for kid in kids})
     assert [keys.find(kid).is_decoy for kid in (*kids, "none")] == [False, False, False, True]
     assert SessionKeys(RootKeys(RootKey("root", os.urandom(32))), "session").find("short").is_decoy

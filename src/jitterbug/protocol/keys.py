@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from jitterbug.protocol import base64, frames
 from jitterbug.protocol.signing import MacKey
-from jitterbug.protocol.verifying import VerifyKey, decoy, place_of
+from jitterbug.protocol.verifying import VerifyKey, decoy, either, one_of
 
 SECRET_BYTES: Final = 32
 KID_CHARS: Final = 52
@@ -118,19 +118,24 @@ class RootKey:
 
 
 class RootKeys:
-    """The current root key and those still accepted while it is being rotated."""
+    """The current root key and those still accepted while it is being rotated.
 
-    __slots__ = ("_choices", "_kids", "_roots", "current")
+    Attributes:
+        current: Makes new keys.
+        by_kid: What frames of back ends are signed with, each after its kid.
+    """
+
+    __slots__ = ("_decoy", "_roots", "by_kid", "current")
 
     def __init__(self, current: RootKey, previous: Iterable[RootKey] = ()) -> None:
         """Args: previous: ``HMAC_PREVIOUS_KEYS``. Raises ValueError when two keys share a kid."""
         roots = (current, *previous)
         self.current: Final = current
-        self._kids = tuple(root.kid.encode() for root in roots)
-        # In front of each what stands for "none of them".
+        self.by_kid: Final = tuple((root.kid.encode(), VerifyKey(root.mac)) for root in roots)
+        self._decoy = decoy()
+        # The first stands for "none of them".
         self._roots = (RootKey("decoy", os.urandom(SECRET_BYTES)), *roots)
-        self._choices = (decoy(), *(VerifyKey(root.mac) for root in roots))
-        if len(set(self._kids)) != len(roots):
+        if len({kid for kid, _ in self.by_kid}) != len(roots):
             raise ValueError("Two root keys have the same key id.")
 
     def issue(self, session_id: str, now_ms: int, ttl_ms: int) -> EphemeralKey:
@@ -139,29 +144,28 @@ class RootKeys:
 
     def open(self, session_id: str, kid: str) -> EphemeralKey | None:
         """Derive a session's key again; None for any kid that no root key made for this session."""
-        key, is_known = self.open_or_decoy(session_id, kid)
-        return key if is_known else None
+        key, is_decoy = self.open_or_decoy(session_id, kid)
+        return None if is_decoy else key
 
     def open_or_decoy(self, session_id: str, kid: str) -> tuple[EphemeralKey, bool]:
-        """Derive a session's key again, and tell whether a root key made its kid for this session.
+        """Derive a session's key again, and tell whether no root key made its kid for this session.
 
         For any other kid the key is a decoy, which nobody else can derive. Every root key derives, and one result is
         taken afterwards, so that the time taken tells unknown and known kids apart no better than the answer does
         (PROTOCOL §1 step 4).
         """
         if _EPHEMERAL_KID.fullmatch(kid) is None:
-            return _NO_KEY, False
-        maker = 0
-        keys = []
-        for number, root in enumerate(self._roots):
-            # Looked up, not added up: two roots that share a secret, as in a renaming, have both made it.
-            maker = (maker, number)[root.made(session_id, kid)]
-            keys.append(root.open(session_id, kid))
-        return keys[maker], maker > 0
+            return _NO_KEY, True
+        made = [root.made(session_id, kid) for root in self._roots[1:]]
+        opened = [root.open(session_id, kid) for root in self._roots]  # all are kept until one is chosen
+        found = opened[0], True
+        for key, is_made in zip(opened[1:], made, strict=True):
+            found = either(found, (key, False), is_made)
+        return found
 
     def find(self, kid: str) -> VerifyKey:
         """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6); a decoy for any other name."""
-        return self._choices[place_of(kid, self._kids)]
+        return one_of(self.by_kid, kid, self._decoy)
 
 
 class SessionKeys:
@@ -177,5 +181,5 @@ class SessionKeys:
 
     def find(self, kid: str) -> VerifyKey:
         """Open the kid for this session; a decoy when it is not one of its own."""
-        key, is_known = self._roots.open_or_decoy(self._session_id, kid)
-        return VerifyKey(MacKey(key.secret), key.expires_at_ms, (self._is_over, True)[not is_known])
+        key, is_decoy = self._roots.open_or_decoy(self._session_id, kid)
+        return VerifyKey(MacKey(key.secret), key.expires_at_ms, is_decoy | self._is_over)

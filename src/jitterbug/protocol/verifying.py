@@ -15,13 +15,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from jitterbug.errors import SecurityError
 from jitterbug.protocol import frames
 from jitterbug.protocol.codes import MAX_SAFE_INTEGER, Refusal
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.signing import MacKey
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +55,27 @@ class KeyLookup(Protocol):
 
 
 class StaticKeys:
-    """A fixed set of a few keys: each look-up compares all of them, so that its time does not say which are there."""
+    """A fixed set of a few keys: each look-up compares all of them, so that its time does not say which are there.
 
-    __slots__ = ("_choices", "_kids")
+    Attributes:
+        by_kid: All of them, each after its kid.
+        decoy: Stands in for any other.
+    """
+
+    __slots__ = ("by_kid", "decoy")
 
     def __init__(self, keys: Mapping[str, bytes | VerifyKey]) -> None:
         """Args: keys: by kid. Raises ValueError for a malformed kid or a key under 32 bytes."""
         for kid in keys:
             if not frames.is_kid(kid):
                 raise ValueError("A key id has 4 to 96 of A-Z a-z 0-9 _ -")
-        self._kids = tuple(kid.encode() for kid in keys)
         found = [key if isinstance(key, VerifyKey) else VerifyKey(MacKey(key)) for key in keys.values()]
-        self._choices = (decoy(), *found)
+        self.by_kid: Final = tuple(zip((kid.encode() for kid in keys), found, strict=True))
+        self.decoy: Final = decoy()
 
     def find(self, kid: str) -> VerifyKey:
         """Look the key up; a decoy when it is not there."""
-        return self._choices[place_of(kid, self._kids)]
+        return one_of(self.by_kid, kid, self.decoy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +105,7 @@ class Authentic:
 
 _DECOY: Final = decoy()
 """For look-ups that have none of their own."""
-_REASONS: Final = (Refusal.SIGNATURE, Refusal.STALE, Refusal.KEY, Refusal.KEY)
-"""By whether the frame is stale (1) and its key unknown (2): looked up, where a chain of ifs would take its time."""
+_NOT: Final = (True, False)
 
 
 class FrameVerifier:
@@ -191,21 +197,30 @@ def authenticate(
     if admit is not None and not admit(frame):
         return Refused(Refusal.RATE, frame.kid)
     # From here on every frame takes the same steps, whatever is wrong with it: which it was shows in no time taken
-    # (R19, R69; `make timing`). So nothing is skipped, and what is chosen is looked up in a tuple.
+    # (R19, R69; `make timing`). So nothing is skipped, and what depends on it is chosen by `either`.
     found = keys.find(frame.kid)
-    key: VerifyKey = (found, _DECOY)[found is None]  # type: ignore[assignment]  # never None
+    key: VerifyKey = either(found, _DECOY, found is None)  # type: ignore[assignment]  # never None
     unknown = key.is_decoy
-    expires_at_ms = (key.expires_at_ms, MAX_SAFE_INTEGER)[key.expires_at_ms is None]
+    expires_at_ms = either(key.expires_at_ms, MAX_SAFE_INTEGER, key.expires_at_ms is None)
     stale = (abs(now_ms - frame.ts) > skew_ms) | (frame.ts > expires_at_ms)  # type: ignore[operator]  # never None
     genuine = key.mac.matches(frame.message, frame.tag)
     if unknown | stale | (not genuine):
-        return Refused(_REASONS[2 * unknown + stale], frame.kid)
+        return Refused(either(either(Refusal.SIGNATURE, Refusal.STALE, stale), Refusal.KEY, unknown), frame.kid)
     return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload, key)
 
 
-def place_of(kid: str, kids: Iterable[bytes]) -> int:
-    """Place of a kid among others, all different, from 1; 0 = it is not there. Each is compared in constant time."""
-    place, claimed = 0, kid.encode("ascii", "replace")  # a kid has no question mark
-    for number, known in enumerate(kids, 1):
-        place += number * compare_digest(known, claimed)
-    return place
+def either(no: T, yes: T, flag: bool) -> T:
+    """``yes`` where the flag is set, else ``no``, in a time that does not say which.
+
+    To take one of two by an index says a little of it: CPython reads a True by another path than a False. So one of
+    each is read, whichever it is.
+    """
+    return (yes, no)[_NOT[flag]]
+
+
+def one_of(keys: Iterable[tuple[bytes, VerifyKey]], kid: str, other: VerifyKey) -> VerifyKey:
+    """The key of a kid among different ones; ``other`` where it is not there. Each is compared in constant time."""
+    found, claimed = other, kid.encode("ascii", "replace")  # a kid has no question mark
+    for known, key in keys:
+        found = either(found, key, compare_digest(known, claimed))
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jitterbug.config import PublisherKey
 from jitterbug.hub.hub import Hub
 from jitterbug.patterns import compile_pattern
-from jitterbug.protocol.verifying import StaticKeys, VerifyKey
+from jitterbug.protocol.verifying import StaticKeys, VerifyKey, one_of
 
 
 class Publishers:
@@ -21,8 +21,7 @@ class Publishers:
 
     def find(self, kid: str) -> VerifyKey:
         """Look the key up; a decoy when it is not there. All are compared, whichever it is (PROTOCOL §1 step 4)."""
-        root, own = self._hub.roots.find(kid), self._keys.find(kid)
-        return (root, own)[root.is_decoy]
+        return one_of((*self._hub.roots.by_kid, *self._keys.by_kid), kid, self._keys.decoy)
 
     def allow(self, kid: str, channel: str) -> bool:
         """Whether a key that verified may publish on a channel."""
