@@ -80,7 +80,16 @@ def run(options: argparse.Namespace, progress: Progress) -> Results:
                 except _FAILURES as error:
                     results.failures.append(f"round {number + 1}, {name}: {' '.join(str(error).split())[:300]}")
                 progress.advance(task)
+            _keep(results)
+            if not progress.console.is_terminal:
+                progress.console.print(f"round {number + 1} of {options.rounds} is done")
     return results
+
+
+def _keep(results: Results) -> None:
+    """What there is so far, so that a run which is cut short has not been for nothing (``--report``)."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    (BUILT / "results.json").write_text(results.to_json())
 
 
 def main() -> int:
@@ -110,8 +119,6 @@ def main() -> int:
     console = Console()
     with Progress(*columns, console=console) as progress:
         results = run(options, progress)
-    BUILT.mkdir(parents=True, exist_ok=True)
-    (BUILT / "results.json").write_text(results.to_json())
     for table in rows(results):
         console.print(table)
     for failure in results.failures:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from jitterbug.errors import SecurityError
 from jitterbug.protocol import frames
-from jitterbug.protocol.codes import MAX_SAFE_INTEGER, Refusal
+from jitterbug.protocol.codes import Refusal
 from jitterbug.protocol.replay import ReplayWindow
 from jitterbug.protocol.signing import MacKey
 
@@ -105,6 +105,9 @@ class Authentic:
 
 _DECOY: Final = decoy()
 """For look-ups that have none of their own."""
+_OF_KNOWN: Final = (Refusal.SIGNATURE, Refusal.STALE)
+_OF_UNKNOWN: Final = (Refusal.KEY, Refusal.KEY)
+"""Why a frame is refused that is fresh, and one that is stale, by whether its key is known."""
 _NOT: Final = (True, False)
 
 
@@ -201,11 +204,13 @@ def authenticate(
     found = keys.find(frame.kid)
     key: VerifyKey = either(found, _DECOY, found is None)  # type: ignore[assignment]  # never None
     unknown = key.is_decoy
-    expires_at_ms = either(key.expires_at_ms, MAX_SAFE_INTEGER, key.expires_at_ms is None)
+    # What has no end, or none that means anything, ends with the frame: numbers far apart are compared sooner.
+    end_ms = either(key.expires_at_ms, frame.ts, key.expires_at_ms is None)
+    expires_at_ms, reasons = either((end_ms, _OF_KNOWN), (frame.ts, _OF_UNKNOWN), unknown)
     stale = (abs(now_ms - frame.ts) > skew_ms) | (frame.ts > expires_at_ms)  # type: ignore[operator]  # never None
     genuine = key.mac.matches(frame.message, frame.tag)
     if unknown | stale | (not genuine):
-        return Refused(either(either(Refusal.SIGNATURE, Refusal.STALE, stale), Refusal.KEY, unknown), frame.kid)
+        return Refused(either(*reasons, stale), frame.kid)
     return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload, key)
 
 
