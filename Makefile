@@ -63,7 +63,7 @@ timing: setup ## does the time a refusal takes say why? a million samples each, 
 delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go
 	DELIVERY=long $(PY) -m pytest --timeout=0 -s tests/delivery tests/browser/test_delivery.py
 
-bench: setup browser .make/bench-peers ## our cost per delivery beside the peers', then docs/performance.md; 25 minutes on a quiet machine; BENCH="--quick" a look
+bench: setup browser .make/bench-peers ## our cost per delivery beside the peers', then docs/performance.md; half an hour on a quiet machine; BENCH="--quick" a look
 	$(PY) -m bench $(BENCH)
 
 bench-guard: setup .make/bench-peers ## has a delivery become dearer than the committed figures?

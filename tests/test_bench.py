@@ -31,7 +31,7 @@ from bench.targets import targets
 from jitterbug.protocol import base64, canonical
 from jitterbug.protocol.signing import FrameSigner
 
-needs_compiler = pytest.mark.skipif(
+needs_compiler = pytest.mark.skipif(  # the bench is for who compiles; nobody else needs its load client
     shutil.which("gcc") is None or not Path("/usr/include/openssl/ssl.h").exists(),
     reason="no C compiler, or no headers of OpenSSL",
 )

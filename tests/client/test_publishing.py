@@ -203,13 +203,13 @@ async def test_a_connection_that_ended_under_way_is_no_refusal() -> None:
         assert (await stream.publish("a", 1)).offset == 1
 
 
-async def refused(hub: ScriptedHub, status: int, error: type[Exception]) -> None:
+async def offset_after_refusal(hub: ScriptedHub, status: int, error: type[Exception]) -> int:
     async with hub.connect() as stream:
         await hub.wire()
         hub.plan["/frames"].append(refuse(status))
         with pytest.raises(error):
             await stream.publish("a", 1)
-        assert (await stream.publish("a", 2)).offset == 1
+        return (await stream.publish("a", 2)).offset
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, UnauthorizedError), (400, InvalidRequestError)])
@@ -217,13 +217,13 @@ async def refused(hub: ScriptedHub, status: int, error: type[Exception]) -> None
 async def test_a_refusal_is_raised_and_the_next_one_goes_on(
     status: int, error: type[Exception], transport: TransportName
 ) -> None:
-    await refused(ScriptedHub(transport), status, error)
+    assert await offset_after_refusal(ScriptedHub(transport), status, error) == 1
 
 
 @in_loop
 async def test_http_has_a_status_for_what_is_too_large() -> None:
     """An ``err`` has no word for it (PROTOCOL §7)."""
-    await refused(ScriptedHub(), 413, TooLargeError)
+    assert await offset_after_refusal(ScriptedHub(), 413, TooLargeError) == 1
 
 
 @in_loop

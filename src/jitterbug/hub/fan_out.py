@@ -86,7 +86,7 @@ class FanOut:
 def _write(connections: list[Connection], frames: list[Unsealed], moment: Moment) -> None:
     try:
         events = seal_all(frames, moment.ts)
-    except Exception:
+    except Exception:  # whatever it is, nobody may go on as if it had been sent
         # Their counters have moved on: what cannot be sent must end as a cut, which a client sees, not as a hole.
         for connection in connections:
             cut(connection)

@@ -121,7 +121,7 @@ class Tick:
             self.worst_delay_ns = max(self.worst_delay_ns, self._clock.monotonic_ns() - now_ns - wait_ns)
             try:
                 self.step()
-            except Exception:
+            except Exception:  # one tick that fails must not be the last
                 _LOG.exception("A tick failed; the next one goes on")
 
     def _flush(self, connections: list[Connection], moment: Moment) -> None:
@@ -130,7 +130,7 @@ class Tick:
                 continue
             try:
                 wake_ns = connection.flush(moment)
-            except Exception:
+            except Exception:  # one that fails must not stop the others
                 cut(connection)
                 continue
             if wake_ns is not None and not connection.is_waiting:

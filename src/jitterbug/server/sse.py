@@ -91,7 +91,7 @@ class Stream:
         stream = OpenStream(self._gate.counted(opening))
         try:
             await self._open(scope, receive, send, headers, opening, stream)
-        except BaseException:
+        except BaseException:  # also given up half-way: what was counted is counted no more
             stream.close()
             raise
         return stream if stream.is_open else None
