@@ -204,9 +204,11 @@ def authenticate(
     found = keys.find(frame.kid)
     key: VerifyKey = either(found, _DECOY, found is None)  # type: ignore[assignment]  # never None
     unknown = key.is_decoy
-    # What has no end, or none that means anything, ends with the frame: numbers far apart are compared sooner.
-    end_ms = either(key.expires_at_ms, frame.ts, key.expires_at_ms is None)
-    expires_at_ms, reasons = either((end_ms, _OF_KNOWN), (frame.ts, _OF_UNKNOWN), unknown)
+    # What has no end, or none that means anything, ends with the skew, which refuses no more than the clock does. Not
+    # with the frame: a number is compared with itself sooner, and so are numbers far apart.
+    latest_ms = now_ms + skew_ms
+    end_ms = either(key.expires_at_ms, latest_ms, key.expires_at_ms is None)
+    expires_at_ms, reasons = either((end_ms, _OF_KNOWN), (latest_ms, _OF_UNKNOWN), unknown)
     stale = (abs(now_ms - frame.ts) > skew_ms) | (frame.ts > expires_at_ms)  # type: ignore[operator]  # never None
     genuine = key.mac.matches(frame.message, frame.tag)
     if unknown | stale | (not genuine):
