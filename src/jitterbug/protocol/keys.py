@@ -52,6 +52,8 @@ class EphemeralKey:
 
 _NO_KEY: Final = EphemeralKey("none", os.urandom(SECRET_BYTES), 0)
 """What a kid of another form opens: nobody knows it."""
+_NOBODY: Final = 1
+"""Place among :meth:`RootKeys.candidates` of the key that nobody else knows."""
 
 
 class RootKey:
@@ -125,7 +127,7 @@ class RootKeys:
         by_kid: What frames of back ends are signed with, each after its kid.
     """
 
-    __slots__ = ("_decoy", "_roots", "by_kid", "current")
+    __slots__ = ("_decoy", "_roots", "_stand_in", "by_kid", "current")
 
     def __init__(self, current: RootKey, previous: Iterable[RootKey] = ()) -> None:
         """Args: previous: ``HMAC_PREVIOUS_KEYS``. Raises ValueError when two keys share a kid."""
@@ -133,8 +135,8 @@ class RootKeys:
         self.current: Final = current
         self.by_kid: Final = tuple((root.kid.encode(), VerifyKey(root.mac)) for root in roots)
         self._decoy = decoy()
-        # The first stands for "none of them".
-        self._roots = (RootKey("decoy", os.urandom(SECRET_BYTES)), *roots)
+        self._roots = roots
+        self._stand_in = RootKey("decoy", os.urandom(SECRET_BYTES))
         if len({kid for kid, _ in self.by_kid}) != len(roots):
             raise ValueError("Two root keys have the same key id.")
 
@@ -144,24 +146,22 @@ class RootKeys:
 
     def open(self, session_id: str, kid: str) -> EphemeralKey | None:
         """Derive a session's key again; None for any kid that no root key made for this session."""
-        key, is_decoy = self.open_or_decoy(session_id, kid)
-        return None if is_decoy else key
+        keys, place = self.candidates(session_id, kid)
+        return None if keys[place] is keys[_NOBODY] else keys[place]
 
-    def open_or_decoy(self, session_id: str, kid: str) -> tuple[EphemeralKey, bool]:
-        """Derive a session's key again, and tell whether no root key made its kid for this session.
+    def candidates(self, session_id: str, kid: str) -> tuple[list[EphemeralKey], int]:
+        """Derive with every root key, and tell the place of the key whose root made the kid for this session.
 
-        For any other kid the key is a decoy, which nobody else can derive. Every root key derives, and one result is
-        taken afterwards, so that the time taken tells unknown and known kids apart no better than the answer does
-        (PROTOCOL §1 step 4).
+        For any other kid it is the place of a key that nobody else can derive. So the time taken tells known kids and
+        unknown ones apart no better than the answer does (PROTOCOL §1 step 4); the caller keeps all of the keys until
+        it is done with that one, for memory given back in another order shows as well.
         """
         if _EPHEMERAL_KID.fullmatch(kid) is None:
-            return _NO_KEY, True
-        made = [root.made(session_id, kid) for root in self._roots[1:]]
-        opened = [root.open(session_id, kid) for root in self._roots]  # all are kept until one is chosen
-        found = opened[0], True
-        for key, is_made in zip(opened[1:], made, strict=True):
-            found = either(found, (key, False), is_made)
-        return found
+            return [_NO_KEY, _NO_KEY], _NOBODY
+        place = _NOBODY
+        for number, root in enumerate(self._roots, _NOBODY + 1):
+            place = either(place, number, root.made(session_id, kid))
+        return [_NO_KEY, *[root.open(session_id, kid) for root in (self._stand_in, *self._roots)]], place
 
     def find(self, kid: str) -> VerifyKey:
         """Look up a root key by name, for frames of trusted back ends (PROTOCOL §6); a decoy for any other name."""
@@ -181,5 +181,7 @@ class SessionKeys:
 
     def find(self, kid: str) -> VerifyKey:
         """Open the kid for this session; a decoy when it is not one of its own."""
-        key, is_decoy = self._roots.open_or_decoy(self._session_id, kid)
-        return VerifyKey(MacKey(key.secret), key.expires_at_ms, is_decoy | self._is_over)
+        keys, place = self._roots.candidates(self._session_id, kid)
+        is_decoy = keys[place] is keys[_NOBODY]
+        # Nothing of the one that is chosen outlives the others: its end is a copy.
+        return VerifyKey(MacKey(keys[place].secret), keys[place].expires_at_ms + 0, is_decoy | self._is_over)

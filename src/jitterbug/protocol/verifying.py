@@ -105,10 +105,9 @@ class Authentic:
 
 _DECOY: Final = decoy()
 """For look-ups that have none of their own."""
-_OF_KNOWN: Final = (Refusal.SIGNATURE, Refusal.STALE)
-_OF_UNKNOWN: Final = (Refusal.KEY, Refusal.KEY)
-"""Why a frame is refused that is fresh, and one that is stale, by whether its key is known."""
-_NOT: Final = (True, False)
+_UNKNOWN, _STALE = 4, 2
+_REASONS: Final = (None, Refusal.SIGNATURE, *[Refusal.STALE] * 2, *[Refusal.KEY] * 4)
+"""Why a frame is refused, by the sum of what is wrong with it; 1 = the signature. The first cause counts."""
 
 
 class FrameVerifier:
@@ -203,26 +202,25 @@ def authenticate(
     # (R19, R69; `make timing`). So nothing is skipped, and what depends on it is chosen by `either`.
     found = keys.find(frame.kid)
     key: VerifyKey = either(found, _DECOY, found is None)  # type: ignore[assignment]  # never None
-    unknown = key.is_decoy
-    # What has no end, or none that means anything, ends with the skew, which refuses no more than the clock does. Not
-    # with the frame: a number is compared with itself sooner, and so are numbers far apart.
+    # What has no end, or none that means anything, ends with the skew, which refuses no more than the clock does. As
+    # floats, which hold 2^53 ms exactly: whole numbers so large are compared the longer the closer they are.
     latest_ms = now_ms + skew_ms
-    end_ms = either(key.expires_at_ms, latest_ms, key.expires_at_ms is None)
-    expires_at_ms, reasons = either((end_ms, _OF_KNOWN), (latest_ms, _OF_UNKNOWN), unknown)
-    stale = (abs(now_ms - frame.ts) > skew_ms) | (frame.ts > expires_at_ms)  # type: ignore[operator]  # never None
-    genuine = key.mac.matches(frame.message, frame.tag)
-    if unknown | stale | (not genuine):
-        return Refused(either(*reasons, stale), frame.kid)
+    end_ms = float(either(key.expires_at_ms, latest_ms, key.is_decoy | (key.expires_at_ms is None)))  # type: ignore[arg-type]  # never None
+    is_stale = (abs(now_ms - frame.ts) > skew_ms) | (float(frame.ts) > end_ms)
+    is_wrong = not key.mac.matches(frame.message, frame.tag)
+    reason = _REASONS[_UNKNOWN * key.is_decoy + _STALE * is_stale + is_wrong]
+    if reason is not None:
+        return Refused(reason, frame.kid)
     return Authentic(frame.kid, frame.ts, frame.nonce, frame.payload, key)
 
 
 def either(no: T, yes: T, flag: bool) -> T:
     """``yes`` where the flag is set, else ``no``, in a time that does not say which.
 
-    To take one of two by an index says a little of it: CPython reads a True by another path than a False. So one of
-    each is read, whichever it is.
+    To branch says it, and to take one of two by the flag itself says a little: CPython reads a 0 by another path than
+    a 1. A 1 and a 2 it reads alike.
     """
-    return (yes, no)[_NOT[flag]]
+    return (no, no, yes)[1 + flag]
 
 
 def one_of(keys: Iterable[tuple[bytes, VerifyKey]], kid: str, other: VerifyKey) -> VerifyKey:
