@@ -87,6 +87,8 @@ function observe(connection: Push): void {
     river.note(`${channel}: publications are lost (${reason})`, "lost"),
   );
   connection.on("error", (error) => river.note(`${error.message}: the client tries again`, "lost"));
+  connection.on("limits", measurePublish);
+  measurePublish();
   showStatus(connection.status);
   if (connection.key !== null) showKey(connection.key, connection.stats.rotations);
   showCounters(connection.stats);
@@ -113,7 +115,7 @@ async function start(): Promise<void> {
 decorate();
 bindTheme(charts.redraw);
 bindTamperSwitch(tamper);
-bindPublish(() => push);
+const measurePublish = bindPublish(() => push);
 bindCopyButtons();
 setInterval(() => {
   const nowMs = Date.now();

@@ -10,8 +10,12 @@ import { utf8Length } from "./format.ts";
  */
 const AROUND_BYTES = 310;
 
-/** Binds `#publish-form`. `push` gives the connection, or null while there is none. */
-export function bindPublish(push: () => Push | null): void {
+/**
+ * Binds `#publish-form`. `push` gives the connection, or null while there is none.
+ *
+ * Returns what to call when the hub's limits are known: what is typed is measured against them, not against a guess.
+ */
+export function bindPublish(push: () => Push | null): () => void {
   const form = byId<HTMLFormElement>("publish-form");
   const channel = byId<HTMLInputElement>("publish-channel");
   const data = byId<HTMLTextAreaElement>("publish-data");
@@ -34,7 +38,7 @@ export function bindPublish(push: () => Push | null): void {
     }
   }
 
-  const measure = () => showSize(channel.value, data.value, push()?.limits?.frame ?? 1_024);
+  const measure = () => showSize(channel.value, data.value, push()?.limits?.frame ?? null);
   form.addEventListener("input", measure);
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
@@ -44,13 +48,16 @@ export function bindPublish(push: () => Push | null): void {
     if (press.key === "Enter" && (press.ctrlKey || press.metaKey)) form.requestSubmit();
   });
   measure();
+  return measure;
 }
 
-function showSize(channel: string, data: string, limit: number): void {
+function showSize(channel: string, data: string, limit: number | null): void {
   const size = AROUND_BYTES + utf8Length(channel) + utf8Length(JSON.stringify(parse(data)));
   const line = byId("publish-size");
-  line.classList.toggle("bad", size > limit);
-  say(line, size > limit ? `over ${limit} bytes: will be refused` : `at most ${size} of ${limit} bytes`);
+  const over = limit !== null && size > limit;
+  line.classList.toggle("bad", over);
+  const room = limit === null ? "" : ` of ${limit}`;
+  say(line, over ? `over ${limit} bytes: will be refused` : `at most ${size}${room} bytes`);
 }
 
 /** JSON where it is JSON, otherwise the text itself. */

@@ -135,6 +135,18 @@ def test_the_browser_keeps_nothing(page: Page) -> None:
     assert page.evaluate(STORAGE) == EMPTY
 
 
+def test_what_is_typed_is_measured_against_the_limit_of_the_hub(browser: Browser) -> None:
+    """As soon as the page is live, before anything is typed: a limit of its own guess would forbid what is allowed."""
+    with running_hub(MAX_FRAME_BYTES="5000") as url:
+        context = browser.new_context()
+        page = context.new_page()
+        open_live(page, url)
+        assert page.inner_text("#publish-size").endswith(" of 5000 bytes")
+        page.fill("#publish-data", "x" * 5_000)
+        assert page.inner_text("#publish-size") == "over 5000 bytes: will be refused"
+        context.close()
+
+
 def test_a_lost_hub_is_shown_and_found_again(browser: Browser) -> None:
     """When the hub goes the page says so and counts down; it never claims to be live."""
     context = browser.new_context()
