@@ -84,7 +84,7 @@ def instructions_per_delivery() -> int:
     publication = PreparedPublication("bench", Position("epochabc", 1), b'"data"')
 
     def deliver() -> None:
-        fan_out.deliver_to(list(channels.readers("bench")), publication, tick.moment())
+        fan_out.deliver_to([(reader, [publication]) for reader in channels.readers("bench")], tick.moment())
 
     deliver()
     return int(median(_instructions(deliver) for _ in range(5)) / _CONNECTIONS)

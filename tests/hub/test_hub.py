@@ -121,6 +121,7 @@ async def test_r57_dropped_publications_are_counted_and_stay_counted_when_the_wi
     other = await house.reader("a")
     client.sink.filled_bytes = FULL_WIRE_BYTES
     await house.publish("a", 10_000)
+    await house.settle()
 
     assert client.connection.dropped == other.connection.dropped == 9_900
     assert house.hub.dropped_frames() == 19_800

@@ -1,10 +1,10 @@
-"""From one publication to all readers of its channel: the hot path (ARCHITECTURE, one frame down).
+"""From a publication to all readers of its channel: the hot path (ARCHITECTURE, one frame down).
 
-A publication that comes alone, as nearly all do, goes in the next pass straight to every reader on which nothing
-waits: no ring, no queue, no look at what else there might be. Where several come before that pass they are put on the
-rings, so that what is due to a reader leaves in one write; so it is for a reader who may not have it at once.
+What came since the last pass goes straight to every reader on which nothing waits, all that is due to it in one write:
+no ring, no queue, no look at what else there might be. A reader who may not have all of it at once gets it on its ring.
 """
 
+from itertools import islice
 from typing import Final
 
 from jitterbug.hub.channels import Channels
@@ -15,75 +15,82 @@ from jitterbug.protocol.publication import PreparedPublication
 from jitterbug.protocol.signing import Unsealed, seal_all
 
 _BATCH: Final = 256
-"""Readers whose frames are signed before the first of them is written. Python and the kernel throw each other out of
-the processor's caches, and the peer goes to sleep between two writes that are far apart: in turns both are spared."""
+"""Frames that are signed before the first of them is written. Python and the kernel throw each other out of the
+processor's caches, and the peer goes to sleep between two writes that are far apart: in turns both are spared."""
+_MOST_DUE: Final = 256
+"""Publications that may wait for the next pass. What is more goes on the rings, which are bounded and drop."""
 
 
 class FanOut:
     """Hands publications to connections."""
 
-    __slots__ = ("_alone", "_channels", "_is_crowded", "_tick")
+    __slots__ = ("_channels", "_due", "_tick")
 
     def __init__(self, channels: Channels, tick: Tick) -> None:
         """Args: tick: whose passes call :meth:`deliver`."""
         self._channels = channels
         self._tick = tick
-        self._alone: PreparedPublication | None = None
-        self._is_crowded = False
+        self._due: list[PreparedPublication] = []
         tick.on_pass = self.deliver
 
     def add(self, publication: PreparedPublication) -> None:
         """Take a live publication from the store."""
         self._channels.hold_back(publication)
-        if self._alone is None and not self._is_crowded:
-            self._alone = publication
-            self._tick.wake()
-        else:
+        if len(self._due) >= _MOST_DUE:
             self.settle()
-            self._is_crowded = True
-            self._queue(publication)
+        self._due.append(publication)
+        self._tick.wake()
 
     def settle(self) -> None:
         """Put what waits for the next pass on the rings: who begins to read after this must not get it."""
-        alone, self._alone = self._alone, None
-        if alone is not None:
-            self._queue(alone)
+        due, self._due = self._due, []
+        for publication in due:
+            readers = self._channels.readers(publication.channel)
+            self._tick.put_all([connection for connection in readers if connection.offer(publication)])
 
     def deliver(self, moment: Moment) -> None:
-        """Send what came alone since the last pass. The rings are the tick's business."""
-        self._is_crowded = False
-        publication, self._alone = self._alone, None
-        if publication is None:
-            return
-        readers = list(self._channels.readers(publication.channel))
-        for start in range(0, len(readers), _BATCH):
-            self.deliver_to(readers[start : start + _BATCH], publication, moment)
+        """Send what came since the last pass. The rings are the tick's business."""
+        due, self._due = self._due, []
+        wanted = self._wanted(due)
+        readers = list(wanted.items())
+        at_once = max(1, _BATCH // max(map(len, wanted.values()), default=1))
+        for start in range(0, len(readers), at_once):
+            self.deliver_to(readers[start : start + at_once], moment)
 
-    def deliver_to(self, readers: list[Connection], publication: PreparedPublication, moment: Moment) -> None:
-        """Frame for each who may have it at once, then sign all, then write all; the others get it on their rings."""
+    def _wanted(self, due: list[PreparedPublication]) -> dict[Connection, list[PreparedPublication]]:
+        """What each reader gets, in the order of its coming."""
+        if len({publication.channel for publication in due}) == 1:
+            return dict.fromkeys(self._channels.readers(due[0].channel), due)
+        wanted: dict[Connection, list[PreparedPublication]] = {}
+        for publication in due:
+            for connection in self._channels.readers(publication.channel):
+                wanted.setdefault(connection, []).append(publication)
+        return wanted
+
+    def deliver_to(self, wanted: list[tuple[Connection, list[PreparedPublication]]], moment: Moment) -> None:
+        """Frame for each who may have all at once, then sign all, then write all; the others get it on their rings."""
         late: list[Connection] = []
-        due: list[Connection] = []
+        served: list[Connection] = []
+        counts: list[int] = []
         frames: list[Unsealed] = []
-        for connection in readers:
+        for connection, publications in wanted:
             try:
-                frame = connection.frame_now(publication, moment)
-                if frame is not None:
-                    due.append(connection)
-                    frames.append(frame)
-                elif connection.offer(publication):
+                framed = connection.frames_now(publications, moment)
+                if framed is not None:
+                    served.append(connection)
+                    counts.append(len(framed))
+                    frames += framed
+                elif [publication for publication in publications if connection.offer(publication)]:
                     late.append(connection)
             except Exception:  # one that fails must not cost the others their frame
                 cut(connection)
         if frames:
-            _write(due, frames, moment)
+            _write(served, counts, frames, moment)
         self._tick.put_all(late)
 
-    def _queue(self, publication: PreparedPublication) -> None:
-        readers = self._channels.readers(publication.channel)
-        self._tick.put_all([connection for connection in readers if connection.offer(publication)])
 
-
-def _write(connections: list[Connection], frames: list[Unsealed], moment: Moment) -> None:
+def _write(connections: list[Connection], counts: list[int], frames: list[Unsealed], moment: Moment) -> None:
+    """Args: counts: how many of the frames are for each of the connections, in turn."""
     try:
         events = seal_all(frames, moment.ts)
     except Exception:  # whatever it is, nobody may go on as if it had been sent
@@ -91,6 +98,9 @@ def _write(connections: list[Connection], frames: list[Unsealed], moment: Moment
         for connection in connections:
             cut(connection)
         return
+    if len(events) > len(connections):
+        left = iter(events)
+        events = [b"".join(islice(left, count)) for count in counts]
     for connection, event in zip(connections, events, strict=True):
         try:
             connection.sink.write(event)

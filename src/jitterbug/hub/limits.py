@@ -42,12 +42,12 @@ class TokenBucket:
         """Take tokens that :meth:`available` has just promised."""
         self._full_at_ns = max(self._full_at_ns, now_ns) + tokens * self._token_ns
 
-    def take(self, now_ns: int) -> bool:
-        """Take one token if there is one."""
+    def take(self, now_ns: int, tokens: int = 1) -> bool:
+        """Take so many tokens if they are there."""
         full_at_ns = self._full_at_ns
         if full_at_ns < now_ns:  # noqa: PLR1730 - max() is a call, and this is the hot path
             full_at_ns = now_ns
-        full_at_ns += self._token_ns
+        full_at_ns += tokens * self._token_ns
         if full_at_ns - now_ns > self._span_ns:
             return False
         self._full_at_ns = full_at_ns

@@ -59,12 +59,16 @@ class Outlet:
         self._seq = 0
         self._written_bytes = 0
 
-    def frame_now(self, publication: PreparedPublication, moment: Moment) -> Unsealed | None:
-        """The frame of a live publication that goes out at once, past the ring. The hot path.
+    def frames_now(self, due: list[PreparedPublication], moment: Moment) -> list[Unsealed] | None:
+        """The frames of live publications that go out at once, past the ring. The hot path.
+
+        Args:
+            due: At least one, in the order of their coming.
+            moment: Now.
 
         Returns:
             What the caller seals and writes to :attr:`sink` before anything else happens to this connection; None
-            where the publication must wait: something else does, or this wire may not have it now.
+            where they must wait: something else does, or this wire may not have all of them now.
         """
         if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
             return None
@@ -73,10 +77,11 @@ class Outlet:
         if self._tick != moment.tick:
             self._tick = moment.tick
             self._sent_in_tick = 0
-        if self._sent_in_tick >= self._per_tick or not self._bucket.take(moment.now_ns):
+        count = len(due)
+        if self._sent_in_tick + count > self._per_tick or not self._bucket.take(moment.now_ns, count):
             return None
-        self._sent_in_tick += 1
-        return self._frame_of(publication, publication.tail)
+        self._sent_in_tick += count
+        return [self._frame_of(publication, publication.tail) for publication in due]
 
     def _frame_of(self, publication: PreparedPublication, tail: bytes) -> Unsealed:
         self._seq = seq = self._seq + 1
