@@ -12,7 +12,7 @@ MUTATION_ARGS ?=
 TIMING_ARGS ?=
 BENCH ?=
 
-.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing delivery bench bench-guard bench-profile
+.PHONY: help demo test test-py test-js check setup format vectors lock wheel clean browser screenshots requirements compliance fuzz mutation memory timing instructions delivery bench bench-guard bench-profile
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ mutation: setup ## break the protocol core on purpose: every change the tests le
 
 timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; ten minutes
 	$(PY) -m timing $(TIMING_ARGS)
+
+instructions: setup ## does a refusal take as many machine instructions whatever is wrong? needs valgrind; eight minutes
+	$(PY) -m timing.instructions
 
 delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go
 	DELIVERY=long $(PY) -m pytest --timeout=0 -s tests/delivery tests/browser/test_delivery.py

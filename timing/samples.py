@@ -2,6 +2,8 @@
 
 import gc
 import secrets
+import subprocess
+import sys
 from array import array
 from collections.abc import Callable
 from hashlib import sha256
@@ -16,6 +18,7 @@ PAIRS: Final = 250
 USES: Final = 4
 """How often each input is timed."""
 BATCH: Final = 2 * PAIRS * USES
+PROCESSES: Final = 20
 
 Times = tuple["array[int]", "array[int]"]
 """Nanoseconds of each class."""
@@ -35,6 +38,23 @@ def measure(comparison: Comparison, samples: int, advance: Callable[[int], None]
     while len(times[0]) + len(times[1]) < samples:
         measure_batch(comparison, order, times)
         advance(BATCH)
+    return times
+
+
+def measure_anew(comparison: Comparison, samples: int, advance: Callable[[int], None] = lambda _taken: None) -> Times:
+    """Like :meth:`measure`, in one fresh process after the other.
+
+    Where a process has its objects, and its code, is settled when it starts, and favours one class by some ns in all
+    that it does: luck again, of which one process has one draw.
+    """
+    times = array("q"), array("q")
+    share = -(-samples // PROCESSES)
+    for _ in range(PROCESSES):
+        command = [sys.executable, "-m", "timing", "--sample", comparison.name, "--samples", str(share)]
+        taken = array("q", subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        times[0].extend(taken[: len(taken) // 2])  # as many of one class as of the other
+        times[1].extend(taken[len(taken) // 2 :])
+        advance(len(taken))
     return times
 
 
