@@ -5,8 +5,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.browser_app import CLIENT
 from bench.load import LoadError
@@ -14,10 +15,14 @@ from bench.peers.base import UnavailableError, free_port
 from bench.processes import ServerProcess
 from bench.publisher import Publisher, request
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 FRAMES: Final = 18_000
 """The client remembers 20,000 nonces for ten seconds and refuses what is beyond them."""
 _WARM_UP: Final = 2_000
 _FORGOTTEN_AFTER_S: Final = 11
+_SETTLE_S: Final = 0.5
 _WITHIN_MS: Final = 30_000
 _LOOK_MS: Final = 100
 """Looking whenever the page could be drawn anew would have the browser draw it, on the core that is measured."""
@@ -34,12 +39,16 @@ def chromium() -> str:
     return found
 
 
-def verified_per_s(frames: int = FRAMES) -> Mapping[str, float]:
+def verified_per_s(frames: int = FRAMES, watched: AbstractContextManager[object] | None = None) -> Mapping[str, float]:
     """Send frames as fast as the browser takes them.
+
+    Args:
+        frames: How many.
+        watched: Entered before they are sent, left when all are verified.
 
     Returns:
         ``frames_per_s`` from the first to the last, ``longest_task_ms`` as its long-task observer saw it (0 = none of
-        50 ms or more), and ``refused``.
+        50 ms or more), ``refused``, and ``bare_per_s``: what WebCrypto alone verifies in that page, as many at once.
     """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - takes a second
 
@@ -63,14 +72,13 @@ def verified_per_s(frames: int = FRAMES) -> Mapping[str, float]:
                 page.goto(f"http://127.0.0.1:{port}/")
                 page.wait_for_function("() => window.push !== undefined")
                 time.sleep(1)
-                for count in (_WARM_UP, frames):  # the first lets the browser compile
-                    page.evaluate("() => { seen.count = 0; seen.longest = 0 }")
-                    publisher = Publisher(port)
-                    publisher.send(request(f"/flood?count={count}", b"", port=port))
-                    page.wait_for_function(f"() => seen.count >= {count}", timeout=_WITHIN_MS, polling=_LOOK_MS)
-                    publisher.close()
-                    time.sleep(_FORGOTTEN_AFTER_S if count == _WARM_UP else 0.5)
+                _flood(page, port, _WARM_UP)  # the browser compiles
+                time.sleep(_FORGOTTEN_AFTER_S)
+                with watched or nullcontext():
+                    _flood(page, port, frames)
+                time.sleep(_SETTLE_S)
                 seen = page.evaluate("() => ({ ...seen })")
+                bare_per_s = page.evaluate(f"() => bare({frames})")
             finally:
                 browser.close()
     if seen["count"] != frames:
@@ -79,4 +87,13 @@ def verified_per_s(frames: int = FRAMES) -> Mapping[str, float]:
         "frames_per_s": frames / (seen["last"] - seen["first"]) * 1_000,
         "longest_task_ms": float(seen["longest"]),
         "refused": float(seen["refused"]),
+        "bare_per_s": bare_per_s,
     }
+
+
+def _flood(page: "Page", port: int, count: int) -> None:
+    page.evaluate("() => { seen.count = 0; seen.longest = 0 }")
+    publisher = Publisher(port)
+    publisher.send(request(f"/flood?count={count}", b"", port=port))
+    page.wait_for_function(f"() => seen.count >= {count}", timeout=_WITHIN_MS, polling=_LOOK_MS)
+    publisher.close()
