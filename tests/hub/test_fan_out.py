@@ -79,7 +79,7 @@ async def test_what_does_not_fit_at_once_goes_on_the_ring_whole_and_in_order(mon
 async def test_what_waits_for_a_pass_is_bounded_and_the_rest_goes_on_the_bounded_rings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fan_out, "_MOST_DUE", 5)
+    monkeypatch.setattr(fan_out, "MOST_DUE", 5)
     house, pushes = House(REALTIME), Pushes(monkeypatch)
     reader = await house.reader("a")
     for number in range(12):  # the loop gets no turn in between

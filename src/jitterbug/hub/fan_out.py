@@ -17,7 +17,7 @@ from jitterbug.protocol.signing import Unsealed, seal_all
 _BATCH: Final = 256
 """Frames that are signed before the first of them is written. Python and the kernel throw each other out of the
 processor's caches, and the peer goes to sleep between two writes that are far apart: in turns both are spared."""
-_MOST_DUE: Final = 256
+MOST_DUE: Final = 256
 """Publications that may wait for the next pass. What is more goes on the rings, which are bounded and drop."""
 
 
@@ -36,7 +36,7 @@ class FanOut:
     def add(self, publication: PreparedPublication) -> None:
         """Take a live publication from the store."""
         self._channels.hold_back(publication)
-        if len(self._due) >= _MOST_DUE:
+        if len(self._due) >= MOST_DUE:
             self.settle()
         self._due.append(publication)
         self._tick.wake()

@@ -10,6 +10,7 @@ from typing import Final
 
 from jitterbug.config import Config
 from jitterbug.hub.channels import MAX_CHANNELS_PER_CONNECTION
+from jitterbug.hub.fan_out import MOST_DUE
 from jitterbug.hub.sessions import MAX_REVOKED
 from jitterbug.stores.nonce_room import MAX_NONCES
 
@@ -95,9 +96,14 @@ def terms(config: Config, sockets: int) -> list[Term]:
         Term("stream", _STREAM_BYTES, streams, settings),
         Term("unsent", PENDING_BYTES + flush, streams, settings),
         Term("own", OWN_FRAMES * _OWN_FRAME_BYTES, streams, settings),
-        Term("waiting", (waiting + joining) * _REFERENCE_BYTES, streams, settings),
+        Term("waiting", (waiting + joining + MOST_DUE) * _REFERENCE_BYTES, streams, settings),
         Term("subscription", _SUBSCRIPTION_BYTES, streams * MAX_CHANNELS_PER_CONNECTION, "100 a stream"),
-        Term("publication", publication_bytes(config), history + streams * waiting, "history, and all that wait"),
+        Term(
+            "publication",
+            publication_bytes(config),
+            history + MOST_DUE + streams * waiting,
+            "history, and all that wait",
+        ),
         Term("channel", _CHANNEL_BYTES, CHANNELS, "the store"),
         Term("nonce", _NONCE_BYTES, MAX_NONCES, "the store; then frames are refused"),
         Term("login", _LOGIN_BYTES, LOGINS, "the oldest goes"),
