@@ -252,3 +252,30 @@ async def test_where_signing_fails_its_readers_are_cut_and_no_hole_is_left(monke
     assert spared.data() == [0]
     assert [reader.data() for reader in failing] == [[], [], []]
     spared.check_wire()
+
+
+@in_loop
+async def test_one_whose_framing_fails_half_way_is_cut_and_the_others_get_all_of_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House(REALTIME)
+    before, failing, after = [await house.reader("a") for _ in range(3)]
+    framed: list[int] = []
+    frame_of = Connection._frame_of
+
+    def failing_at_the_second(connection: Connection, *given: Any) -> Any:
+        if connection is failing.connection:
+            framed.append(1)
+            if len(framed) == 2:
+                raise ValueError("no cursor")
+        return frame_of(connection, *given)
+
+    monkeypatch.setattr(Connection, "_frame_of", failing_at_the_second)
+    await house.publish("a", 3)
+    await house.settle()
+
+    assert failing.sink.is_aborted
+    assert failing.data() == []
+    for reader in (before, after):
+        assert reader.data() == [0, 1, 2]
+        reader.check_wire()

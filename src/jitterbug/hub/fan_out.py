@@ -20,6 +20,9 @@ processor's caches, and the peer goes to sleep between two writes that are far a
 MOST_DUE: Final = 256
 """Publications that may wait for the next pass. What is more goes on the rings, which are bounded and drop."""
 
+Wanted = tuple[Connection, list[PreparedPublication]]
+"""A reader, and what it is due, in the order of its coming."""
+
 
 class FanOut:
     """Hands publications to connections."""
@@ -67,41 +70,42 @@ class FanOut:
                 wanted.setdefault(connection, []).append(publication)
         return wanted
 
-    def deliver_to(self, wanted: list[tuple[Connection, list[PreparedPublication]]], moment: Moment) -> None:
+    def deliver_to(self, wanted: list[Wanted], moment: Moment) -> None:
         """Frame for each who may have all at once, then sign all, then write all; the others get it on their rings."""
         late: list[Connection] = []
         served: list[Connection] = []
-        counts: list[int] = []
         frames: list[Unsealed] = []
         for connection, publications in wanted:
             try:
-                framed = connection.frames_now(publications, moment)
-                if framed is not None:
+                if connection.frame_now(publications, moment, frames):
                     served.append(connection)
-                    counts.append(len(framed))
-                    frames += framed
                 elif [publication for publication in publications if connection.offer(publication)]:
                     late.append(connection)
             except Exception:  # one that fails must not cost the others their frame
                 cut(connection)
+                del frames[sum(_counts(served, wanted)) :]
         if frames:
-            _write(served, counts, frames, moment)
+            _write(served, frames, wanted, moment)
         self._tick.put_all(late)
 
 
-def _write(connections: list[Connection], counts: list[int], frames: list[Unsealed], moment: Moment) -> None:
-    """Args: counts: how many of the frames are for each of the connections, in turn."""
+def _counts(served: list[Connection], wanted: list[Wanted]) -> list[int]:
+    due = dict(wanted)
+    return [len(due[connection]) for connection in served]
+
+
+def _write(served: list[Connection], frames: list[Unsealed], wanted: list[Wanted], moment: Moment) -> None:
     try:
         events = seal_all(frames, moment.ts)
     except Exception:  # whatever it is, nobody may go on as if it had been sent
         # Their counters have moved on: what cannot be sent must end as a cut, which a client sees, not as a hole.
-        for connection in connections:
+        for connection in served:
             cut(connection)
         return
-    if len(events) > len(connections):
+    if len(events) > len(served):
         left = iter(events)
-        events = [b"".join(islice(left, count)) for count in counts]
-    for connection, event in zip(connections, events, strict=True):
+        events = [b"".join(islice(left, count)) for count in _counts(served, wanted)]
+    for connection, event in zip(served, events, strict=True):
         try:
             connection.sink.write(event)
         except Exception:  # as above

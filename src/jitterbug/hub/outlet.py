@@ -59,29 +59,32 @@ class Outlet:
         self._seq = 0
         self._written_bytes = 0
 
-    def frames_now(self, due: list[PreparedPublication], moment: Moment) -> list[Unsealed] | None:
-        """The frames of live publications that go out at once, past the ring. The hot path.
+    def frame_now(self, due: list[PreparedPublication], moment: Moment, frames: list[Unsealed]) -> bool:
+        """Frame live publications that go out at once, past the ring. The hot path.
 
         Args:
             due: At least one, in the order of their coming.
             moment: Now.
+            frames: Where the frames go, for the caller to seal and to write to :attr:`sink` before anything else
+                happens to this connection.
 
         Returns:
-            What the caller seals and writes to :attr:`sink` before anything else happens to this connection; None
-            where they must wait: something else does, or this wire may not have all of them now.
+            False where they must wait: something else does, or this wire may not have all of them now.
         """
         if self.in_ready or self.is_waiting or self.is_ending or moment.now_ms > self.key_expires_at_ms:
-            return None
+            return False
         if self.sink.pending_bytes() > PENDING_LIMIT_BYTES:
-            return None
+            return False
         if self._tick != moment.tick:
             self._tick = moment.tick
             self._sent_in_tick = 0
         count = len(due)
         if self._sent_in_tick + count > self._per_tick or not self._bucket.take(moment.now_ns, count):
-            return None
+            return False
         self._sent_in_tick += count
-        return [self._frame_of(publication, publication.tail) for publication in due]
+        for publication in due:
+            frames.append(self._frame_of(publication, publication.tail))  # noqa: PERF401 - one is the rule, a list dear
+        return True
 
     def _frame_of(self, publication: PreparedPublication, tail: bytes) -> Unsealed:
         self._seq = seq = self._seq + 1
