@@ -14,18 +14,18 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from bench import alone, fanout
-from bench.browser import verified_per_s
+from bench.browser import profile
 from bench.certificate import make_certificate
 from bench.load import Load
 from bench.peers import PEERS
 from bench.peers.base import Peer, Tls
-from bench.processes import CLIENT_CORE, pin_client
+from bench.processes import pin_client
 from bench.report import PROFILE
 from bench.results import OURS
 from bench.scenarios import BURST, storm
@@ -40,12 +40,6 @@ _PARTS: Final = (
     (re.compile(r"^_?ssl|libssl"), "TLS"),
     (re.compile(r"nginx|ngx|floor"), "the server's own code"),
 )
-_THREADS: Final = (
-    (re.compile(r"^CrRendererMain|^chrome$"), "the page's thread: events, JSON, the client, handlers"),
-    (re.compile(r"^ThreadPool"), "threads that check signatures"),
-    (re.compile(r"^Chrome_ChildIO|^Chrome_IO|^NetworkService|^Mojo"), "threads that carry bytes to the page"),
-    (re.compile(r"^swapper"), "idle"),
-)
 _REST: Final = "other"
 _LINE: Final = re.compile(r"^\s*([\d.]+)%\s+(\S+)", re.MULTILINE)
 _HERTZ: Final = 4_999
@@ -54,11 +48,11 @@ _SETTLE_S: Final = 0.5
 _REFILL_S: Final = 1.5
 
 
-def shares(report: str, parts: Sequence[tuple[re.Pattern[str], str]] = _PARTS) -> dict[str, float]:
-    """Per cent by part, from what ``perf report`` prints, sorted by binary (or, for a browser, by thread)."""
+def shares(report: str) -> dict[str, float]:
+    """Per cent by part, from what ``perf report --sort dso`` prints."""
     found: defaultdict[str, float] = defaultdict(float)
     for percent, name in _LINE.findall(report):
-        found[next((part for pattern, part in parts if pattern.search(name)), _REST)] += float(percent)
+        found[next((part for pattern, part in _PARTS if pattern.search(name)), _REST)] += float(percent)
     return dict(found)
 
 
@@ -75,7 +69,7 @@ def of_delivery(server: str, subscribers: int, *, tls: Tls | None = None) -> Pro
         load.wait_open()
         time.sleep(_SETTLE_S)
         fanout.one_at_a_time(peer, load, 20, most_s=1)
-        with _sampling_of(peer):
+        with _sampling(peer):
             costs = []
             for _ in range(3):
                 costs.append(fanout.one_at_a_time(peer, load, 100, most_s=4).cpu_us)
@@ -86,7 +80,7 @@ def of_delivery(server: str, subscribers: int, *, tls: Tls | None = None) -> Pro
 def of_return(server: str, subscribers: int) -> Profile:
     """While all come back at once, each for what it missed."""
     with _serving(server) as peer:
-        figures = storm(peer, subscribers, _sampling_of(peer))
+        figures = storm(peer, subscribers, _sampling(peer))
         return figures["storm"]["cpu_us"], _shares_of(peer)
 
 
@@ -97,20 +91,11 @@ def of_burst(server: str, subscribers: int) -> Profile:
         time.sleep(_SETTLE_S)
         fanout.burst(peer, load, BURST)
         costs = []
-        with _sampling_of(peer):
+        with _sampling(peer):
             for _ in range(5):
                 time.sleep(_REFILL_S)
                 costs.append(fanout.burst(peer, load, BURST).cpu_us)
         return sorted(costs)[2], _shares_of(peer)
-
-
-def of_browser() -> Profile:
-    """While Chromium verifies as fast as it can: the whole of its core, by thread."""
-    with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder) / _SAMPLES
-        core = _sampling(["-a", "-C", str(CLIENT_CORE)], into)
-        per_s = verified_per_s(watched=core)["frames_per_s"]
-        return 1e6 / per_s, shares(_reported(into, "comm"), _THREADS)
 
 
 @contextmanager
@@ -123,23 +108,15 @@ def _serving(server: str, tls: Tls | None = None) -> Iterator[Peer]:
 
 
 def _shares_of(peer: Peer) -> dict[str, float]:
-    return shares(_reported(peer.folder / _SAMPLES, "dso"))
-
-
-def _reported(samples: Path, by: str) -> str:
-    command = ["perf", "report", "-i", str(samples), "--no-children", "--sort", by, "--stdio", "-q"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def _sampling_of(peer: Peer) -> AbstractContextManager[None]:
-    return _sampling(["-p", ",".join(map(str, peer.process.pids()))], peer.folder / _SAMPLES)
+    report = ["perf", "report", "-i", str(peer.folder / _SAMPLES), "--no-children", "--sort", "dso", "--stdio", "-q"]
+    return shares(subprocess.run(report, capture_output=True, text=True, check=True).stdout)
 
 
 @contextmanager
-def _sampling(of: list[str], into: Path) -> Iterator[None]:
-    """Args: of: whom, in the words of ``perf record``."""
+def _sampling(peer: Peer) -> Iterator[None]:
+    of, into = ",".join(map(str, peer.process.pids())), str(peer.folder / _SAMPLES)
     perf = subprocess.Popen(
-        ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_HERTZ), *of, "-o", str(into)],
+        ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_HERTZ), "-p", of, "-o", into],
         stderr=subprocess.DEVNULL,
     )
     time.sleep(_SETTLE_S)
@@ -153,7 +130,7 @@ def _sampling(of: list[str], into: Path) -> Iterator[None]:
 def table(what: str, taken: Mapping[str, Profile]) -> str:
     """Markdown: a row a part, a column a server."""
     rows = [f"| {what} | {' | '.join(taken)} |", f"| --- | {' | '.join('---:' for _ in taken)} |"]
-    for part in [*dict.fromkeys(part for _, part in (*_PARTS, *_THREADS)), _REST]:
+    for part in dict.fromkeys([part for _, part in _PARTS] + [part for _, found in taken.values() for part in found]):
         cells = [cost * found.get(part, 0) / 100 for cost, found in taken.values()]
         if max(cells) >= 0.05:
             rows.append(f"| {part} | {' | '.join(f'{cell:,.1f}' for cell in cells)} |")
@@ -183,7 +160,7 @@ def main() -> int:
         table(f"µs a delivery, {many}, TLS", secured),
         table(f"µs a delivery, 50 published at once, {many}", burst),
         table(f"µs a return, {options.returns:,} at once", returned),
-        table("µs a frame in Chromium, all of it on one core", {OURS: of_browser()}),
+        table("µs a frame, the page's thread in Chromium", {OURS: profile()}),
     )
     PROFILE.write_text("\n\n".join(tables) + "\n")
     print(PROFILE.read_text(), end="")

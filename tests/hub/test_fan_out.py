@@ -60,6 +60,26 @@ async def test_several_of_one_pass_leave_in_one_write_and_are_put_on_no_ring(mon
     one.check_wire()
 
 
+@pytest.mark.parametrize(("many", "writes"), [(3, 2), (2, 1)])
+@in_loop
+async def test_what_comes_with_the_next_look_at_the_sockets_joins_a_publication_to_many(
+    monkeypatch: pytest.MonkeyPatch, many: int, writes: int
+) -> None:
+    """And only one to many: few are served before anybody could have come with it."""
+    monkeypatch.setattr(fan_out, "_MANY", many)
+    house = House(REALTIME)
+    reader, _ = await house.reader("a"), await house.reader("a")
+    before = reader.sink.writes
+    for number in range(2):
+        await house.publish("a", 1, start=number)
+        await asyncio.sleep(0)
+    await house.settle()
+
+    assert reader.sink.writes == before + writes
+    assert reader.data() == [0, 1]
+    reader.check_wire()
+
+
 @in_loop
 async def test_what_does_not_fit_at_once_goes_on_the_ring_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     house, pushes = House(Config(rate_capacity=100, max_frames_per_tick=3)), Pushes(monkeypatch)

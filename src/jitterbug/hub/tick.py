@@ -78,6 +78,10 @@ class Tick:
             self._pass_is_due = True
             asyncio.get_running_loop().call_soon(self.run_ready)
 
+    def wake_later(self) -> None:
+        """Have a pass once the loop has looked at the sockets again."""
+        asyncio.get_running_loop().call_soon(self.wake)
+
     def set_deadline(self, connection: Connection, at_ns: int) -> None:
         """Have :data:`Deadline` called for a connection in the first tick at or after ``at_ns``, and not before."""
         connection.due_at_ns = at_ns
