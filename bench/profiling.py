@@ -155,10 +155,12 @@ def main() -> int:
         secured = {name: of_delivery(name, options.subscribers, tls=tls) for name in SERVERS}
     burst = {name: of_burst(name, options.subscribers) for name in SERVERS}
     returned = {name: of_return(name, options.returns) for name in SERVERS if name != "floor"}
+    alone_each = {name: of_delivery(name, 1) for name in SERVERS if name != "floor"}
     tables = (
         table(f"µs a delivery, {many}", plain),
         table(f"µs a delivery, {many}, TLS", secured),
         table(f"µs a delivery, 50 published at once, {many}", burst),
+        table("µs a publication to one subscriber", alone_each),
         table(f"µs a return, {options.returns:,} at once", returned),
         table("µs a frame, the page's thread in Chromium", {OURS: profile()}),
     )
