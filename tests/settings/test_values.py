@@ -71,7 +71,7 @@ def test_other_text_is_no_address(text: str) -> None:
 
 
 def test_brackets_hold_an_address_of_version_6_and_not_every_address_there_is() -> None:
-    assert is_refused(lambda: values.address(NAME, "[1:2]:80"), "not host:port", "Write it like 10.0.0.0/8")
+    assert is_refused(lambda: values.address(NAME, "[1:2]:80"), "not host:port", "Write it like 127.0.0.1:8440")
     assert values.address(NAME, "[::]:80") == ("::", 80)
 
 

@@ -35,12 +35,17 @@ def number(name: str, text: str, *, whole: bool) -> int | float:
 def address(name: str, text: str) -> tuple[str, int]:
     """Read ``host:port``, an IPv6 host in brackets."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[3]) > 65_535:
+    if match is None or int(match[3]) > 65_535 or not (match[1] is None or _is_address(match[1])):
         raise SettingError(name, "is not host:port", remedy="Write it like 127.0.0.1:8440 or [::1]:8440.")
-    host = match[1] or match[2]
-    if match[1]:
-        _network(name, host, "is not host:port")
-    return host, int(match[3])
+    return match[1] or match[2], int(match[3])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:
@@ -70,7 +75,7 @@ def origins(name: str, text: str) -> tuple[str, ...]:
 
 def networks(name: str, text: str) -> tuple[str, ...]:
     """Read IP addresses and networks; the whole Internet is not a proxy, in one piece or in several."""
-    found = tuple(_network(name, item, "holds something that is not an IP network") for item in items(text))
+    found = tuple(_network(name, item) for item in items(text))
     read = [ipaddress.ip_network(item) for item in found]
     of_4 = [network for network in read if isinstance(network, ipaddress.IPv4Network)]
     of_6 = [network for network in read if isinstance(network, ipaddress.IPv6Network)]
@@ -81,10 +86,11 @@ def networks(name: str, text: str) -> tuple[str, ...]:
     return found
 
 
-def _network(name: str, text: str, problem: str) -> str:
+def _network(name: str, text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
     except ValueError:
+        problem = "holds something that is not an IP network"
         raise SettingError(name, problem, remedy="Write it like 10.0.0.0/8 or ::1.") from None
     _refuse_all_addresses(name, network)
     return text
