@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -129,6 +129,18 @@ class Replays(RuleBasedStateMachine):
         node.set_back |= sent.ts_ms + off_ms < node.clock_ms
         node.clock_ms = sent.ts_ms + off_ms
 
+    @rule(name=st.sampled_from(NODES), sent=frames, off_ms=st.sampled_from([-SKEW_MS, 0, SKEW_MS]))
+    def it_comes_again_to_such_a_clock(self, name: str, sent: Sent, off_ms: int) -> None:
+        self.a_clock_is_set_to_when_a_frame_was_fresh(name, sent, off_ms)
+        self.arrives(sent, name)
+
+    @rule(name=st.sampled_from(NODES), kid=st.sampled_from(sorted(KIDS)), windows=st.integers(1, 3))
+    def frames_come_after_what_was_known_may_be_forgotten(self, name: str, kid: str, windows: int) -> None:
+        """Forgetting happens when something comes."""
+        self.time_passes(windows * WINDOW_MS + GRAIN_MS)
+        self.a_clock_is_set_right(name)
+        self.arrives(self.sign(kid, 0), name)
+
     @rule()
     def the_node_alone_is_restarted(self) -> None:
         """Its memory is in its process and goes with it."""
@@ -175,6 +187,8 @@ class Replays(RuleBasedStateMachine):
 
 
 TestReplays = Replays.TestCase
+_MOST_SEEDS = 10
+"""One finds either fault nearly always."""
 HARD = settings(
     max_examples=1_000,
     stateful_step_count=30,
@@ -191,7 +205,13 @@ def test_the_machine_finds_a_memory_with_a_planted_fault(kind: type[ReplayWindow
     """Or it would prove nothing."""
     machine = type("Planted", (Replays,), {"kind": kind, "TestCase": None})
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(machine, settings=HARD)
+        _search(machine)
+
+
+def _search(machine: type[Replays]) -> None:
+    # What is drawn depends on which modules are imported, so by what other tests ran here: one seed may be unlucky.
+    for number in range(_MOST_SEEDS):
+        run_state_machine_as_test(seed(number)(machine), settings=HARD)
 
 
 def test_a_restarted_memory_accepts_once_more_what_is_still_fresh_and_nothing_else() -> None:
