@@ -263,3 +263,12 @@ def test_no_rate_gives_more_than_a_token_a_nanosecond(rate: float) -> None:
     bucket = TokenBucket(1, rate)
     assert bucket.next_at_ns() == 0, "a new one is full from the first moment of the clock"
     assert [bucket.take(now_ns) for now_ns in (0, 0, 1, 1)] == [True, False, True, False]
+
+
+def test_buckets_that_are_alike_share_their_numbers() -> None:
+    """Thousands of connections have the same limits: two numbers for all, not two for each."""
+    one, other = TokenBucket(200, 100.0), TokenBucket(200, 100.0)
+
+    assert one._token_ns is other._token_ns
+    assert one._span_ns is other._span_ns
+    assert TokenBucket(100, 100.0)._span_ns == one._span_ns // 2
