@@ -299,3 +299,30 @@ async def test_one_whose_framing_fails_half_way_is_cut_and_the_others_get_all_of
     for reader in (before, after):
         assert reader.data() == [0, 1, 2]
         reader.check_wire()
+
+
+@in_loop
+async def test_one_who_is_due_much_does_not_make_the_batches_of_the_others_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client chooses how many channels it reads; what the others cost must not depend on it."""
+    monkeypatch.setattr(fan_out, "_BATCH", 4)
+    seal_all, sealed = fan_out.seal_all, []
+
+    def counting(frames: Any, ts: bytes) -> list[bytes]:
+        sealed.append(len(frames))
+        return seal_all(frames, ts)
+
+    monkeypatch.setattr(fan_out, "seal_all", counting)
+    house = House(REALTIME)
+    greedy = await house.reader("a", "b")
+    others = [await house.reader("a") for _ in range(8)]
+    for number, channel in enumerate("abbbbb"):
+        await house.publish(channel, 1, start=number)
+    await house.settle()
+
+    assert sealed == [6, 4, 4]
+    assert greedy.data() == [0, 1, 2, 3, 4, 5]
+    for reader in (greedy, *others):
+        assert reader.data("a") == [0]
+        reader.check_wire()

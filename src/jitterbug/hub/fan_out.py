@@ -4,7 +4,8 @@ What came since the last pass goes straight to every reader on which nothing wai
 no ring, no queue, no look at what else there might be. A reader who may not have all of it at once gets it on its ring.
 """
 
-from itertools import islice
+from bisect import bisect_left
+from itertools import accumulate, islice
 from typing import Final
 
 from jitterbug.hub.channels import Channels
@@ -59,11 +60,13 @@ class FanOut:
     def deliver(self, moment: Moment) -> None:
         """Send what came since the last pass. The rings are the tick's business."""
         due, self._due = self._due, []
-        wanted = self._wanted(due)
-        readers = list(wanted.items())
-        at_once = max(1, _BATCH // max(map(len, wanted.values()), default=1))
-        for start in range(0, len(readers), at_once):
-            self.deliver_to(readers[start : start + at_once], moment)
+        wanted = list(self._wanted(due).items())
+        ends = list(accumulate(len(publications) for _, publications in wanted))  # frames up to each reader
+        start = framed = 0
+        while start < len(wanted):
+            end = bisect_left(ends, framed + _BATCH, start) + 1  # a batch is full with the reader who fills it
+            self.deliver_to(wanted[start:end], moment)
+            start, framed = end, ends[min(end, len(ends)) - 1]
 
     def _wanted(self, due: list[PreparedPublication]) -> dict[Connection, list[PreparedPublication]]:
         """What each reader gets, in the order of its coming."""
