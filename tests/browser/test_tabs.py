@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Error, Page
 
 from tests.browser.conftest import ARGUMENTS, chromium_path
 from tests.browser.kept_page import go_back
@@ -398,13 +398,23 @@ def test_a_worker_that_ends_is_started_again_and_at_last_done_without(browser: B
 
 
 def end_workers(browser: Browser) -> None:
-    """Let each shared worker end itself."""
+    """Let each shared worker end itself; returns when the browser knows none of them any more."""
     root = browser.new_browser_cdp_session()
-    for target in root.send("Target.getTargets", {"filter": [{"type": "shared_worker"}]})["targetInfos"]:
-        attached = root.send("Target.attachToTarget", {"targetId": target["targetId"], "flatten": False})
+    ending = shared_workers(root)
+    assert ending, "there is a worker to end"
+    for worker in ending:
+        attached = root.send("Target.attachToTarget", {"targetId": worker, "flatten": False})
         text = json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": "close()"}})
         root.send("Target.sendMessageToTarget", {"sessionId": attached["sessionId"], "message": text})
+    # A message under way is lost when the session that sent it is detached.
+    until(lambda: not ending & shared_workers(root), 10)
     root.detach()
+
+
+def shared_workers(root: CDPSession) -> set[str]:
+    """Ids of the shared workers that run."""
+    found = root.send("Target.getTargets", {"filter": [{"type": "shared_worker"}]})
+    return {target["targetId"] for target in found["targetInfos"]}
 
 
 def test_a_worker_that_cannot_be_loaded_is_done_without(browser: Browser, place: Origin) -> None:
