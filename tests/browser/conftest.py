@@ -31,10 +31,11 @@ def chromium_path() -> str | None:
 
 
 @contextmanager
-def running_hub(**settings: str) -> Iterator[str]:
-    """Start ``jitterbug dev`` on free ports; give its URL.
+def running_hub(bind: str = "127.0.0.1:0", **settings: str) -> Iterator[str]:
+    """Start ``jitterbug dev``; give its URL.
 
     Args:
+        bind: Where it listens; a free port unless one is named.
         settings: Environment names without their prefix, such as ``KEY_TTL_S="6"``.
     """
     command = [
@@ -44,7 +45,7 @@ def running_hub(**settings: str) -> Iterator[str]:
         "dev",
         "--json",
         "--bind",
-        "127.0.0.1:0",
+        bind,
         "--admin-bind",
         "127.0.0.1:0",
     ]
