@@ -502,5 +502,7 @@ def test_the_floor_writes_what_was_published_in_the_length_asked_for(tmp_path: P
 def test_a_free_port_is_free() -> None:
     from bench.peers.base import free_port
 
+    port = free_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", free_port()))
+        taken.bind(("127.0.0.1", port))
+        assert taken.getsockname() == ("127.0.0.1", port)
