@@ -223,3 +223,27 @@ async def test_run_ticks_on_after_a_step_that_failed(caplog: pytest.LogCaptureFi
         await running
 
     assert "the next one goes on" in caplog.text
+
+
+@in_loop
+async def test_a_pass_that_failed_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
+    """What is queued already is served in it, what is published next goes out."""
+    house = House()
+    readers = [await house.reader("a"), await house.reader("b")]
+
+    tick = house.hub._tick
+    deliver = tick.on_pass
+
+    def fail(_moment: Moment) -> None:
+        tick.on_pass = deliver
+        raise MemoryError
+
+    tick.on_pass = fail
+    tick.put(readers[0].connection)
+    await house.settle()
+    assert "A pass failed" in caplog.text
+
+    await house.publish("a", 1)
+    await house.publish("b", 1)
+    await house.settle()
+    assert [reader.data() for reader in readers] == [[0], [0]]

@@ -92,7 +92,10 @@ class Tick:
         moment = self.moment()
         # Whoever is put up in here is still served in this pass.
         self._pass_is_due = True
-        self.on_pass(moment)
+        try:
+            self.on_pass(moment)
+        except Exception:  # one pass that fails must not be the last
+            _LOG.exception("A pass failed; the next one goes on")
         self._pass_is_due = False
         ready, self._ready = self._ready, []
         self._flush(ready, moment)
