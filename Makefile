@@ -57,7 +57,7 @@ fuzz: setup ## coverage-guided fuzzing of what strangers send, 5 minutes; FUZZ_S
 mutation: setup ## break the protocol core on purpose: every change the tests let through is argued for or fails
 	$(PY) scripts/mutation.py $(MUTATION_ARGS)
 
-timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; ten minutes
+timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; 15 minutes
 	$(PY) -m timing $(TIMING_ARGS)
 
 instructions: setup ## does a refusal take as many machine instructions whatever is wrong? needs valgrind; eight minutes
