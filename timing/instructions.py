@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,27 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _COLLECTED: Final = re.compile(r"Collected : (\d+)")
 _LINE: Final = re.compile(r"^\s*([\d,]+) \(\s*[\d.]+%\)\s+(\S+)", re.MULTILINE)
 _SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What came out of a comparison.
+
+    Attributes:
+        name, one, other: Of the comparison and its classes.
+        instructions: Of one call of the first class.
+        difference: What a call of the first class takes beyond one of the other.
+        where: The functions with most of it, and how much.
+        good: Whether that is as it has to be.
+    """
+
+    name: str
+    one: str
+    other: str
+    instructions: int
+    difference: float
+    where: dict[str, float]
+    good: bool
 
 
 def judge(name: str, which: int, repeats: int) -> None:
@@ -88,7 +110,7 @@ def by_function(profile: Path) -> dict[str, int]:
     return found
 
 
-def compare(comparison: Comparison) -> dict[str, object]:
+def compare(comparison: Comparison) -> Counted:
     """Count both classes, and what is there before the first call."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         runs = [(0, REPEATS), (1, REPEATS), (0, 0)]
@@ -101,25 +123,26 @@ def compare(comparison: Comparison) -> dict[str, object]:
     }
     most = sorted(differences.items(), key=lambda item: -abs(item[1]))[:3]
     difference = (one - other) / CALLS
-    return {
-        "name": comparison.name,
-        "classes": [comparison.one, comparison.other],
-        "instructions": round((one - before) / CALLS),
-        "difference": round(difference, 1),
-        "where": {name: round(value, 1) for name, value in most if abs(value) >= 1},
-        "good": (abs(difference) > LIMIT) is (comparison.expected is Expected.LEAK),
-    }
+    return Counted(
+        name=comparison.name,
+        one=comparison.one,
+        other=comparison.other,
+        instructions=round((one - before) / CALLS),
+        difference=round(difference, 1),
+        where={name: round(value, 1) for name, value in most if abs(value) >= 1},
+        good=(abs(difference) > LIMIT) is (comparison.expected is Expected.LEAK),
+    )
 
 
-def table(rows: list[dict[str, object]]) -> Table:
+def table(rows: list[Counted]) -> Table:
     """For people."""
     shown = Table(title=f"Machine instructions a call, by callgrind; {LIMIT:g} may be the difference")
     for heading in ("comparison", "instructions", "difference", "where", ""):
         shown.add_column(heading, justify="right" if heading in {"instructions", "difference"} else "left")
     for row in rows:
-        where = ", ".join(f"{name} {value:+}" for name, value in row["where"].items())  # type: ignore[attr-defined]
-        mark = "[green]good[/]" if row["good"] else "[bold red]BAD[/]"
-        shown.add_row(str(row["name"]), f"{row['instructions']:,}", f"{row['difference']:+}", where, mark)
+        where = ", ".join(f"{name} {value:+}" for name, value in row.where.items())
+        mark = "[green]good[/]" if row.good else "[bold red]BAD[/]"
+        shown.add_row(row.name, f"{row.instructions:,}", f"{row.difference:+}", where, mark)
     return shown
 
 
@@ -139,8 +162,8 @@ def main() -> int:
     Console().print(table(rows))
     into = ROOT / ".make" / "instructions.json"
     into.parent.mkdir(exist_ok=True)
-    into.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0 if all(row["good"] for row in rows) else 1
+    into.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return 0 if all(row.good for row in rows) else 1
 
 
 if __name__ == "__main__":
