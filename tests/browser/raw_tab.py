@@ -20,9 +20,10 @@ class RawTab:
         self._ids = itertools.count(1)
         self._answers: dict[int, dict[str, Any]] = {}
         self._root.on("Target.receivedMessageFromTarget", self._take)
-        target = self._open(url)
-        attached = self._root.send("Target.attachToTarget", {"targetId": target, "flatten": False})
+        attached = self._root.send("Target.attachToTarget", {"targetId": self._open("about:blank"), "flatten": False})
         self._session = attached["sessionId"]
+        # Answered once the page is there; a tab opened with its URL is for a moment a complete page without one.
+        self.send("Page.navigate", url=url)
         self.until("document.readyState === 'complete'")
 
     def _open(self, url: str) -> str:
