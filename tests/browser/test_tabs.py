@@ -1,5 +1,6 @@
 """One stream for all tabs of an origin, in real Chromium: each gets each number once and in order, whoever leads."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Error, Page
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.browser.conftest import ARGUMENTS, chromium_path
 from tests.browser.kept_page import go_back
@@ -30,6 +34,13 @@ CONNECT = """async ([base, channels, options]) => {
   if (first) push.subscribe(first, (number) => window.got.push(number));
   if (second) push.subscribe(second, (number) => window.other.push(number));
 }"""
+
+WAIT_SYNCHRONOUSLY = """() => {
+  const request = new XMLHttpRequest();
+  request.open("GET", "/hang", false);
+  request.send();
+}"""
+"""Nothing else of the page runs until the answer comes."""
 
 
 class Tabs:
@@ -362,19 +373,26 @@ def test_a_revoked_session_is_told_to_every_tab_and_a_new_one_can_be_had(tabs: T
     assert place.streams == 0
 
 
-def test_a_leader_that_hangs_is_left(browser: Browser, place: Origin) -> None:
+def test_a_leader_that_hangs_is_left(browser: Browser) -> None:
     """Its lock is still held, but it answers nobody: another tab takes the lead, and it comes back as one of them."""
-    with browser.new_context() as context:
+    let_go = asyncio.Event()
+
+    async def hang(_request: Request) -> Response:
+        await let_go.wait()
+        return Response()
+
+    with origin(Route("/hang", hang)) as place, browser.new_context() as context:
         tabs = Tabs(place, context, MODES["locks"])
         for _ in range(3):
             tabs.open()
         hung = tabs.leaders[0]
-        hung.evaluate("() => { setTimeout(() => { for (const end = Date.now() + 25_000; Date.now() < end; ); }, 10); }")
+        hung.evaluate(f"() => {{ setTimeout(({WAIT_SYNCHRONOUSLY}), 10); }}")
         others = [page for page in tabs.pages if page is not hung]
         others[0].wait_for_timeout(500)
         place.publish(CHANNEL, *range(50))
         tabs.expect_all(others)
         assert [page.evaluate("window.push.leads") for page in others].count(True) == 1
+        place.server.do(let_go.set)
         wait_until(tabs, lambda: place.streams == 1)
         place.publish(CHANNEL, *range(50, 80))
         tabs.expect_all()
