@@ -203,7 +203,7 @@ def test_a_byte_changed_on_the_way_is_refused_and_reported(place: Place) -> None
 
 def test_the_key_is_renewed_on_an_open_websocket(place: Place) -> None:
     """PROTOCOL §2: several keys, one connection, nothing lost or refused."""
-    place.open(key_ttl_s=4, hmac_clock_skew_ms=1_000, hmac_replay_window_ms=2_000)
+    place.open(key_ttl_s=6, hmac_clock_skew_ms=1_000, hmac_replay_window_ms=2_000)
     page = place.connect(transport="websocket", skewMs=1_000, replayWindowMs=2_000)
     place.publish(*range(110), pause_s=0.1)
     place.expect_all(page)
