@@ -5,8 +5,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
-# A process more than cores, up to four: most tests wait for servers and browsers rather than compute.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
+# As many processes as cores, up to four: most tests wait for servers and browsers rather than compute.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 PARALLEL = -n $(WORKERS) --dist loadfile
 MUTATION_ARGS ?=
 TIMING_ARGS ?=
