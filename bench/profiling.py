@@ -31,6 +31,7 @@ from bench.results import OURS
 from bench.scenarios import BURST, storm
 
 SERVERS: Final = ("floor", "nchan", OURS)
+CROWDS: Final = (100, 1_000, 5_000, 15_000)
 _PARTS: Final = (
     (re.compile(r"kernel"), "kernel"),
     (re.compile(r"^(lib)?python"), "Python's interpreter and objects"),
@@ -153,12 +154,14 @@ def main() -> int:
         many = f"{options.subscribers:,} subscribers"
         plain = {name: of_delivery(name, options.subscribers) for name in SERVERS}
         secured = {name: of_delivery(name, options.subscribers, tls=tls) for name in SERVERS}
+    crowds = {f"{count:,} subscribers": of_delivery(OURS, count) for count in CROWDS}
     burst = {name: of_burst(name, options.subscribers) for name in SERVERS}
     returned = {name: of_return(name, options.returns) for name in SERVERS if name != "floor"}
     alone_each = {name: of_delivery(name, 1) for name in SERVERS if name != "floor"}
     tables = (
         table(f"µs a delivery, {many}", plain),
         table(f"µs a delivery, {many}, TLS", secured),
+        table("µs a delivery of ours", crowds),
         table(f"µs a delivery, 50 published at once, {many}", burst),
         table("µs a publication to one subscriber", alone_each),
         table(f"µs a return, {options.returns:,} at once", returned),
