@@ -275,6 +275,30 @@ async def test_where_signing_fails_its_readers_are_cut_and_no_hole_is_left(monke
 
 
 @in_loop
+async def test_where_a_whole_pass_fails_those_it_was_for_are_cut_and_no_hole_is_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing lost in silence; the log says it once; others, and the next pass, are served."""
+    house = House(REALTIME)
+    failing, spared = [await house.reader("a"), await house.reader("a", "b")], await house.reader("b")
+
+    def fail(*_given: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fan_out.FanOut, "deliver_to", fail)
+        await house.publish("a", 1)
+        await house.settle()
+    assert [reader.sink.is_aborted for reader in (*failing, spared)] == [True, True, False]
+    assert len(caplog.records) == 1
+
+    await house.publish("b", 1)
+    await house.settle()
+    assert spared.data() == [0]
+    assert [reader.data() for reader in failing] == [[], []]
+
+
+@in_loop
 async def test_one_whose_framing_fails_half_way_is_cut_and_the_others_get_all_of_theirs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,6 +4,7 @@ What came since the last pass goes straight to every reader on which nothing wai
 no ring, no queue, no look at what else there might be. A reader who may not have all of it at once gets it on its ring.
 """
 
+import contextlib
 from bisect import bisect_left
 from itertools import accumulate, islice
 from typing import Final
@@ -58,8 +59,20 @@ class FanOut:
             self._tick.put_all([connection for connection in readers if connection.offer(publication)])
 
     def deliver(self, moment: Moment) -> None:
-        """Send what came since the last pass. The rings are the tick's business."""
+        """Send what came since the last pass. The rings are the tick's business.
+
+        Raises whatever goes wrong beyond one reader, once all it was for are cut: a client sees a cut, and not a hole.
+        """
         due, self._due = self._due, []
+        try:
+            self._deliver(due, moment)
+        except Exception:
+            for connection in {reader for publication in due for reader in self._channels.readers(publication.channel)}:
+                with contextlib.suppress(Exception):
+                    connection.abort()
+            raise
+
+    def _deliver(self, due: list[PreparedPublication], moment: Moment) -> None:
         wanted = list(self._wanted(due).items())
         ends = list(accumulate(len(publications) for _, publications in wanted))  # frames up to each reader
         start = framed = 0
