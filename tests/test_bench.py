@@ -31,10 +31,8 @@ from bench.targets import targets
 from jitterbug.protocol import base64, canonical
 from jitterbug.protocol.signing import FrameSigner
 
-needs_compiler = pytest.mark.skipif(  # the bench is for who compiles; nobody else needs its load client
-    shutil.which("gcc") is None or not Path("/usr/include/openssl/ssl.h").exists(),
-    reason="no C compiler, or no headers of OpenSSL",
-)
+HAS_COMPILER = shutil.which("gcc") is not None and Path("/usr/include/openssl/ssl.h").exists()
+needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler, no OpenSSL headers: for `make bench` only")
 positive = st.floats(min_value=0.01, max_value=1e6)
 
 
