@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Tests start hundreds of hubs; one whose modules are compiled anew each time takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 JS_SOURCES := $(shell find js/src js/page js/build.mjs js/tsconfig.json -type f 2>/dev/null)
 PYTEST_ARGS ?=
@@ -60,7 +62,7 @@ mutation: setup ## break the protocol core on purpose: every change the tests le
 timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; 15 minutes
 	$(PY) -m timing $(TIMING_ARGS)
 
-instructions: setup ## does a refusal take as many machine instructions whatever is wrong? needs valgrind; eight minutes
+instructions: setup ## does a refusal take as many machine instructions whatever is wrong? needs valgrind
 	$(PY) -m timing.instructions
 
 delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go
