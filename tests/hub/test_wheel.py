@@ -1,5 +1,7 @@
-"""The wheel: nothing due is lost, nothing comes early, however long the process slept."""
+"""The wheel: nothing due is lost, nothing comes early, however long the process slept, whatever closes meanwhile."""
 
+from random import Random
+from types import SimpleNamespace
 from typing import cast
 
 from hypothesis import strategies as st
@@ -12,8 +14,8 @@ SLOT_NS = 50_000_000
 
 
 def entry(number: int) -> Connection:
-    """A wheel looks at nothing inside its entries."""
-    return cast(Connection, number)
+    """All that a wheel looks at of a connection."""
+    return cast(Connection, SimpleNamespace(number=number, is_closed=False))
 
 
 class Wheels(RuleBasedStateMachine):
@@ -25,6 +27,8 @@ class Wheels(RuleBasedStateMachine):
         self.wheel = Wheel(SLOT_NS, start_ns)
         self.waiting: dict[int, tuple[int, int]] = {}
         """By entry: when it is due, and the first time at which it may come up at the latest."""
+        self.entries: dict[int, Connection] = {}
+        """Those that are open."""
         self.serial = 0
         self.looked_ns = start_ns
 
@@ -38,7 +42,8 @@ class Wheels(RuleBasedStateMachine):
     def add(self, off_ns: int) -> None:
         at_ns = max(0, self.now_ns + off_ns)
         self.serial += 1
-        self.wheel.add(entry(self.serial), at_ns)
+        self.entries[self.serial] = entry(self.serial)
+        self.wheel.add(self.entries[self.serial], at_ns)
         # A slot that was looked at already is over: the next one takes what comes too late for it.
         next_slot_ns = (self.looked_ns // SLOT_NS + 1) * SLOT_NS
         self.waiting[self.serial] = (at_ns, max(next_slot_ns, -(-at_ns // SLOT_NS) * SLOT_NS))
@@ -51,9 +56,17 @@ class Wheels(RuleBasedStateMachine):
     def the_process_sleeps(self, slots: int) -> None:
         self.now_ns += slots * SLOT_NS
 
+    @rule(pick=st.randoms(use_true_random=False), sweeps=st.booleans())
+    def some_close(self, pick: Random, sweeps: bool) -> None:
+        for number in [number for number in self.entries if pick.random() < 0.5]:
+            self.entries.pop(number).is_closed = True
+        if sweeps:
+            self.wheel.sweep()
+            self.waiting = {number: times for number, times in self.waiting.items() if number in self.entries}
+
     @rule()
     def look(self) -> None:
-        found = cast(list[int], self.wheel.due(self.now_ns))
+        found = [cast(int, each.number) for each in self.wheel.due(self.now_ns)]  # type: ignore[attr-defined]
         self.looked_ns = self.now_ns
         expected = {number for number, (_, comes_ns) in self.waiting.items() if comes_ns <= self.now_ns}
 
@@ -62,6 +75,7 @@ class Wheels(RuleBasedStateMachine):
         assert slots == sorted(slots), "in the order of their slots"
         for number in found:
             at_ns, _ = self.waiting.pop(number)
+            self.entries.pop(number, None)
             assert at_ns <= self.now_ns, "early"
 
     @invariant()

@@ -13,7 +13,7 @@ from jitterbug.hub.moment import Moment
 from jitterbug.hub.outlet import PENDING_LIMIT_BYTES, Outlet
 from jitterbug.hub.ring import Ring
 from jitterbug.hub.sessions import Session
-from jitterbug.hub.sink import Sink
+from jitterbug.hub.sink import NO_WIRE, Sink
 from jitterbug.protocol import canonical
 from jitterbug.protocol.codes import PROTOCOL_VERSION, USUAL_HEARTBEAT_S, ByeReason, Down, GapReason
 from jitterbug.protocol.publication import Place, PreparedPublication, join_cursor
@@ -185,8 +185,9 @@ class Connection(Outlet):
         self.sink.abort()
 
     def release(self) -> None:
-        """Let go of what waited: the wheel holds a closed connection until its next deadline, up to 15 s."""
+        """Let go of all that waited, and of the wire: the wheel holds what is closed until its deadline, up to 15 s."""
         self.is_ending = True
+        self.sink = NO_WIRE
         self._control.clear()
         self._catchup.clear()
         self._ring.clear()

@@ -206,6 +206,7 @@ class Hub:
         if not siblings:
             del self._by_session[connection.session.id]
         connection.release()
+        self._tick.forget_one(self.connection_count)
         self.tell(FactCode.CONNECTION_CLOSED, connection, reason)
 
     def connection(self, session: Session, conn: object) -> Connection | None:

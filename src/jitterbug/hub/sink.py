@@ -1,6 +1,6 @@
 """The end of a wire as the hub sees it: something that takes bytes and says how many it still holds."""
 
-from typing import Protocol
+from typing import ClassVar, Final, Protocol
 
 from jitterbug.protocol.codes import ByeReason
 
@@ -41,3 +41,30 @@ class Sink(Protocol):
     def abort(self) -> None:
         """Cut the wire, whatever is pending."""
         ...
+
+
+class _NoWire:
+    """Swallows everything."""
+
+    __slots__ = ()
+
+    after: ClassVar[bytes] = b""
+
+    def before(self, frame_bytes: int, cursor: bytes | None) -> bytes:  # noqa: ARG002 - nothing stands before nothing
+        return b""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def pending_bytes(self) -> int:
+        return 0
+
+    def end(self, reason: ByeReason | None) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+NO_WIRE: Final[Sink] = _NoWire()
+"""What a closed connection has in place of its wire."""

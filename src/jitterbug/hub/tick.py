@@ -18,6 +18,8 @@ from jitterbug.hub.wheel import Wheel
 _LOG = logging.getLogger("jitterbug.tick")
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
+_CLOSED_AT_LEAST: Final = 1_000
+"""Closed connections that the wheels may hold, however few are open."""
 
 OnPass = Callable[[Moment], None]
 Deadline = Callable[[Connection, Moment], int | None]
@@ -49,6 +51,7 @@ class Tick:
         self._wakes = Wheel(self._tick_ns, now_ns)
         self._deadlines = Wheel(self._tick_ns, now_ns)
         self._ready: list[Connection] = []
+        self._closed = 0
         self._pass_is_due = False
         self.on_pass: OnPass = lambda _moment: None
         self.worst_delay_ns = 0
@@ -86,6 +89,18 @@ class Tick:
         """Have :data:`Deadline` called for a connection in the first tick at or after ``at_ns``, and not before."""
         connection.due_at_ns = at_ns
         self._deadlines.add(connection, at_ns)
+
+    def forget_one(self, left: int) -> None:
+        """Count a connection that has closed. Whoever comes and goes fast fills no memory.
+
+        Args:
+            left: How many are open.
+        """
+        self._closed += 1
+        if self._closed > max(left, _CLOSED_AT_LEAST):
+            self._closed = 0
+            self._deadlines.sweep()
+            self._wakes.sweep()
 
     def run_ready(self) -> None:
         """Flush everything queued."""

@@ -7,7 +7,10 @@ if TYPE_CHECKING:
 
 
 class Wheel:
-    """Connections by the tick in which they are due. Entries are never cancelled; a stale one finds nothing to do."""
+    """Connections by the tick in which they are due.
+
+    No entry is cancelled by itself, which would cost a search; those of closed connections are swept together.
+    """
 
     __slots__ = ("_next", "_slots", "slot_ns")
 
@@ -38,6 +41,11 @@ class Wheel:
                 found += self._slots.pop(slot, ())
         self._next = max(self._next, current + 1)
         return found
+
+    def sweep(self) -> None:
+        """Take out every closed connection."""
+        left = {slot: [one for one in members if not one.is_closed] for slot, members in self._slots.items()}
+        self._slots = {slot: members for slot, members in left.items() if members}
 
     def __len__(self) -> int:
         return sum(map(len, self._slots.values()))
