@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jitterbug.server.answers import common_headers
 from jitterbug.server.sinks import EXTENSION, TransportSink
+from jitterbug.server.uvicorn.held_head import HeldHead
 from jitterbug.server.uvicorn.light import LightEvent, LightFlowControl, Pipeline
 
 _CLOSE_GRACE_S = 0.5
@@ -164,6 +165,8 @@ class PushProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             if self.cycle is not before:
                 self.cycle.message_event = LightEvent()  # type: ignore[assignment]  # its task has not begun
+                if self.scope["method"] != "HEAD" and not self.cycle.waiting_for_100_continue:  # what comes first is it
+                    self.cycle.transport = HeldHead(self.transport, self.loop)  # type: ignore[assignment]
 
     def _announces_body(self) -> bool:
         return any(
