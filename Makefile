@@ -62,7 +62,7 @@ mutation: setup ## break the protocol core on purpose: every change the tests le
 timing: setup ## does the time a refusal takes say why? a million samples each, planted leaks must be found; 15 minutes
 	$(PY) -m timing $(TIMING_ARGS)
 
-instructions: setup ## does a refusal take as many machine instructions whatever is wrong? needs valgrind
+instructions: setup ## does a refusal take as many machine instructions whatever is wrong? 6 minutes; needs valgrind
 	$(PY) -m timing.instructions
 
 delivery: setup browser ## ten thousand publications through faults, ten thousand connections that come and go

@@ -60,6 +60,8 @@ def main() -> int:
         results = run(chosen(within), options.samples, progress, measure_anew)
         with network.comparisons() as over_the_network:
             results += run(chosen(over_the_network), options.requests, progress, measure)
+    if not results:
+        parser.error("--only: no comparison is called so")
     console.print(table(results))
     write(results, ROOT / ".make" / "timing.json")
     if options.only or options.samples < FULL:

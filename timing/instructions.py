@@ -158,6 +158,8 @@ def main() -> int:
         print("valgrind is not here: apt-get install valgrind", file=sys.stderr)
         return 1
     chosen = [each for each in all_comparisons() if options.only in each.name]
+    if not chosen:
+        parser.error(f"--only: no comparison is called so: {', '.join(each.name for each in all_comparisons())}")
     rows = [compare(each) for each in track(chosen, "Counting instructions")]
     Console().print(table(rows))
     into = ROOT / ".make" / "instructions.json"
