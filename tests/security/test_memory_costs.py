@@ -146,19 +146,19 @@ def test_a_login() -> None:
     logins = OwnSessions(ManualClock(), secure=True, per_address=9)
     meter = Meter()
     for number in range(5_000):
-        logins.create(f"2001:db8::{number:x}:1", subject=f"{'s' * 40}{number}", expires_at=1e10 + number)
+        logins.create(f"2001:db8:0:{number:x}::/64", subject=f"{'s' * 40}{number}", expires_at=1e10 + number)
     meter.check("login", 5_000)
 
 
 def test_a_window_and_a_hit() -> None:
     windows, meter = MovingWindows(), Meter()
     for number in range(3_000):
-        windows.admit(f"keys:a:2001:db8::{number:x}", 600, 60, 10**12 + number)
+        windows.admit(f"keys:a:2001:db8:0:{number:x}::/64", 600, 60, 10**12 + number)
     meter.check("window", 3_000)
     del windows
     windows, meter = MovingWindows(), Meter()
     for number in range(60_000):
-        windows.admit("keys:a:2001:db8::1", 60_000, 60, 10**12 + number)
+        windows.admit("keys:a:2001:db8:0:1::/64", 60_000, 60, 10**12 + number)
     meter.check("hit", 60_000)
 
 
@@ -192,11 +192,11 @@ def test_a_failing_address_and_a_fact() -> None:
     for number in range(1_000):
         for _ in range(10):
             clock.advance(ms=1)
-            watch(Fact(code=FactCode.AUTH_FAILED, address=f"2001:db8::{number:x}"))
+            watch(Fact(code=FactCode.AUTH_FAILED, address=f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"))
     meter.check("failing address", 1_000)
     publishers, meter = Failures(), Meter()
     for number in range(3_000):
-        publishers.count(f"2001:db8::{number:x}", 10**12)
+        publishers.count(f"2001:db8:0:{number:x}::/64", 10**12)
     meter.check("failing publisher", 3_000)
     meter = Meter()
     queue = [
@@ -206,7 +206,7 @@ def test_a_failing_address_and_a_fact() -> None:
                 code=FactCode.FRAME_REFUSED,
                 kid=f"{'k' * 47}{number:05}",
                 session=f"{number:016x}",
-                address=f"2001:db8::{number:x}",
+                address=f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1",
                 conn=f"{number:016}",
                 request_id=f"{number:016x}",
             ),

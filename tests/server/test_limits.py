@@ -98,6 +98,23 @@ def test_streams_from_one_address_are_capped_and_counted_out_again(clock: Manual
     assert endpoint.admit_connection(session, ADDRESS)
 
 
+def test_whoever_has_a_block_of_ipv6_has_what_an_address_may_have(clock: ManualClock) -> None:
+    """REQUIREMENTS §2.26-2.27: 2^64 addresses cost nothing, and caps on each would hold nobody back."""
+    endpoint = limits(clock, max_connections_per_address=2, max_sessions_per_address=2)
+    for number in range(2):
+        endpoint.connection_opened(f"session-{number}", f"2001:db8:0:7:{number:x}::1")
+
+    async def log_in(address: str) -> int | None:
+        return await endpoint.admit_login(address)
+
+    assert not endpoint.admit_connection(Session("another"), "2001:db8:0:7:ffff::9")
+    assert endpoint.admit_connection(Session("another"), "2001:db8:0:8::1")
+    assert [asyncio.run(log_in(f"2001:db8:0:7::{number}")) for number in range(3)] == [None, None, 60]
+    assert asyncio.run(log_in("2001:db8:0:8::1")) is None
+    endpoint.connection_closed("session-0", "2001:db8:0:7:0::1")
+    assert endpoint.admit_connection(Session("another"), "2001:db8:0:7:ffff::9")
+
+
 def test_this_machine_is_not_capped_in_development_and_is_otherwise(clock: ManualClock) -> None:
     """PROTOCOL §9."""
     assert limits(clock, development=True).capped("127.0.0.1") is None

@@ -12,6 +12,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from jitterbug import Config, Jitterbug, Session
+from jitterbug.addresses import counted_as
 from tests.looped import in_loop
 from tests.server.answers import assert_no_cors, assert_refused
 from tests.server.conftest import Start
@@ -29,8 +30,8 @@ _clients = itertools.count(1)
 
 
 def new_client() -> str:
-    """An address nobody had before, of those kept for documentation."""
-    return f"2001:db8::{next(_clients):x}"
+    """An address in a block nobody had before, of those kept for documentation."""
+    return f"2001:db8:0:{next(_clients):x}::1"
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def test_ten_failures_of_one_real_client_are_no_alert_and_the_eleventh_is(
     fail(f"198.51.100.99, {real}, 10.0.0.1")
     hub.wait_for_log("ALERT auth_failures")
     assert len(alerts()) == 1
-    assert f"{real}, 11" in alerts()[0]
+    assert f"{counted_as(real)}, 11" in alerts()[0]
 
 
 def test_an_unlisted_peer_is_itself_whatever_it_says(

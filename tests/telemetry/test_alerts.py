@@ -181,6 +181,17 @@ def test_it_is_bounded_and_not_silent_for_ever(watch: Watch) -> None:
     assert len(alerts._quiet_until_ns) == 1
 
 
+def test_failures_from_one_block_of_ipv6_are_those_of_one_address(watch: Watch) -> None:
+    """R79: whoever has one address of IPv6 has 2^64 of them."""
+    for number in range(10):
+        watch.tell(FactCode.AUTH_FAILED, address=f"2001:db8:0:7:{number:x}::1")
+    watch.tell(FactCode.AUTH_FAILED, address="2001:db8:0:8::1")
+    assert watch.rules() == []
+    watch.tell(FactCode.AUTH_FAILED, address="2001:db8:0:7::1")
+
+    assert [alert.subject for alert in watch.raised] == ["2001:db8:0:7::/64"]
+
+
 def test_every_alert_fits_the_smallest_frame_the_default_allows(watch: Watch) -> None:
     """It is published on ``$sys/alerts`` like anything else."""
     watch.state = 20_000, 20_000

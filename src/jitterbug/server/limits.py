@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from jitterbug.addresses import counted_as
 from jitterbug.config import Config
 from jitterbug.hub.sessions import Session
 from jitterbug.server.handshake import is_loopback
@@ -28,8 +29,10 @@ class EndpointLimits:
         self._by_address: dict[str, int] = {}
 
     def capped(self, address: str | None) -> str | None:
-        """The address that caps apply to; None on loopback in development, and where there is none."""
-        return None if self._config.development and is_loopback(address) else address
+        """Whom caps apply to, see :func:`counted_as`; None on loopback in development, and without an address."""
+        if address is None or (self._config.development and is_loopback(address)):
+            return None
+        return counted_as(address)
 
     async def admit_key(self, session: Session, address: str | None) -> int | None:
         """Count a key request, against its session first: what one login asks for in vain costs no neighbour anything.

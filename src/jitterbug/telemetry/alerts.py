@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jitterbug.addresses import counted_as
 from jitterbug.clock import Clock
 from jitterbug.telemetry.events import Fact, FactCode
 
@@ -34,7 +35,7 @@ class Alert:
         rule: ``auth_failures``, ``rate_limits``, ``replay`` or ``key_failures``.
         text: One sentence: what was seen, and what to do.
         at_ms: When, Unix milliseconds.
-        subject: What it is about: an address, a session's hash; None = the hub.
+        subject: What it is about: an address (of IPv6 its /64), a session's hash; None = the hub.
         count: How many were seen.
     """
 
@@ -82,7 +83,7 @@ class Alerts:
         """Judge a fact."""
         match fact.code:
             case FactCode.AUTH_FAILED:
-                self._auth_failed(fact.address or "unknown")
+                self._auth_failed(counted_as(fact.address) if fact.address else "unknown")
             case FactCode.KEY_ISSUED | FactCode.KEY_REFUSED:
                 self._key_requested(failed=fact.code is FactCode.KEY_REFUSED)
             case FactCode.FRAME_REFUSED | FactCode.CLIENT_REPORT if fact.reason == "replay":
