@@ -97,7 +97,8 @@ class Config:
         history_size, history_ttl_s: Publications kept per channel, and for how long; 0 = no history.
         history_rules: Other history for the channels of a pattern; the first that matches counts, at most 100.
         keys_per_minute: Key requests per session (R41).
-        max_connections, max_connections_per_session, max_connections_per_address: Open streams.
+        max_connections, max_connections_per_session, max_connections_per_address: Open streams. An address is, here and
+            below, an IPv4 address or the /64 of an IPv6 address.
         max_sessions_per_address: Live sessions the hub itself handed out.
         allowed_origins: Further origins that may talk to the hub from a browser, exact text.
         trusted_proxies: Networks whose forwarded headers are believed.

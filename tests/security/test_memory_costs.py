@@ -106,6 +106,23 @@ async def test_a_publication(config: Config) -> None:
 
 
 @in_loop
+async def test_what_is_left_of_a_closed_connection() -> None:
+    """docs/memory.md: 2 kB, of those that the wheel holds until their deadline."""
+    house, meter = House(), Meter()
+    for number in range(900):
+        client = house.connect(Session(f"{number:032}"))
+        assert await house.hub.subscribe(client.connection, "a")
+        await house.settle()
+        house.hub.close(client.connection, "gone")
+        house.clients.clear()
+        house.facts.clear()
+        del client
+    measured = (meter._alive() - meter._before) / len(house.hub._tick._deadlines)
+    assert len(house.hub._tick._deadlines) == 900
+    assert 2_000 / SHARE <= measured <= 2_000
+
+
+@in_loop
 async def test_a_subscription_and_a_channel() -> None:
     house = House(STRICT.with_changes(history_size=0))
     clients = [house.connect() for _ in range(20)]
